@@ -1,0 +1,71 @@
+# make demo | test | bench | lint | clean. Each sets up what it needs in .venv, and is cheap to repeat.
+# Arguments go through ARGS: make test ARGS="tests/ops -x"
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+ARGS ?=
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SOURCES := $(shell find csrc bindings -type f -not -name '.*')
+
+.PHONY: help setup peers demo test bench lint clean
+
+help:
+	@echo "make demo   hide settings of a chain, find them again, write demo/report.html"
+	@echo "make test   run the tests"
+	@echo "make bench  measure against other libraries, write bench/RESULTS.md"
+	@echo "make lint   check style and types"
+	@echo "make clean  remove everything that make made"
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "dspcore needs Python 3.11 or newer: no python3 found" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "dspcore needs Python 3.11 or newer, got $$("$(PYTHON)" --version); name one: make PYTHON=python3.12" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+# The build tools come first and pinned, so that building the package pulls nothing of its own.
+$(VENV)/.tools: constraints.txt pyproject.toml | $(BIN)/python
+	@echo "installing the build tools and torch (a minute the first time)"
+	@$(PIP) setuptools scikit-build-core pybind11 cmake ninja torch
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools pyproject.toml constraints.txt CMakeLists.txt $(SOURCES)
+	@echo "building dspcore"
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# A peer that does not install is named here and again in the table; it never stops the others.
+$(VENV)/.peers: bench/peers.txt constraints.txt | $(VENV)/.tools
+	@grep -v '^#' bench/peers.txt | while read -r peer; do \
+	  echo "installing $$peer to measure against"; \
+	  $(PIP) --no-build-isolation "$$peer" || echo "$$peer did not install: the table will say so" >&2; \
+	done
+	@touch $@
+
+setup: $(VENV)/.built
+
+peers: $(VENV)/.peers
+
+demo: setup
+	$(BIN)/dspcore demo --out demo/
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: setup peers
+	$(BIN)/python -m bench $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --ignore-missing-imports -p bench
+
+clean:
+	rm -rf $(VENV) build dist demo .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,138 @@
+// The door to Python, the same for every op: dspcore._cpu and dspcore._cuda are this file compiled
+// once with the CPU kernels and once with the CUDA kernels. It knows no op and no torch header.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "dlpack_abi.hpp"
+#include "registry.hpp"
+#ifndef DSP_CUDA_MODULE
+#include "dsp/threads.hpp"
+#endif
+
+namespace py = pybind11;
+
+namespace {
+
+#ifdef DSP_CUDA_MODULE
+constexpr std::int32_t kDevice = dlpack::kCuda;
+constexpr std::array<const char*, 1> kIsaNames = {"cuda"};
+constexpr int kChunk = 16;
+#else
+constexpr std::int32_t kDevice = dlpack::kCpu;
+constexpr std::array<const char*, 3> kIsaNames = {"baseline", "avx2", "avx512"};
+constexpr int kChunk = 64;
+#endif
+
+const dlpack::ExchangeApi* api = nullptr;
+dsp::Isa chosen = dsp::Isa::kBaseline;
+
+bool supported(dsp::Isa isa) {
+  if (dsp::kernels(isa).empty()) return false;
+#if defined(__x86_64__) && !defined(DSP_CUDA_MODULE)
+  if (isa == dsp::Isa::kV3) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (isa == dsp::Isa::kV4)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+  return isa == dsp::Isa::kBaseline;
+}
+
+std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (int i = 0; i < int(kIsaNames.size()); ++i)
+    if (supported(dsp::Isa(i))) names.emplace_back(kIsaNames[std::size_t(i)]);
+  return names;
+}
+
+void set_isa(const std::string& name) {
+  for (int i = 0; i < int(kIsaNames.size()); ++i) {
+    if (name == kIsaNames[std::size_t(i)] && supported(dsp::Isa(i))) {
+      chosen = dsp::Isa(i);
+      return;
+    }
+  }
+  throw std::invalid_argument("set_isa: this build or processor has no '" + name + "'; see isas()");
+}
+
+void use_exchange_api(const py::capsule& capsule) {
+  const auto* table = static_cast<const dlpack::ExchangeApi*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+  if (table == nullptr) throw py::error_already_set();
+  while (table != nullptr && table->version.major != 1) table = table->previous;
+  if (table == nullptr) throw std::runtime_error("torch offers no DLPack 1.x exchange API; dspcore needs torch >= 2.10");
+  api = table;
+}
+
+dsp::View view_of(py::handle object) {
+  dsp::View view;
+  if (object.is_none()) return view;
+  dlpack::Tensor tensor;
+  if (api->tensor_from_py_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
+  if (tensor.device.type != kDevice) throw std::invalid_argument("kernel call: a tensor is on another device");
+  if (tensor.dtype.code != dlpack::kFloat || tensor.dtype.lanes != 1 || (tensor.dtype.bits != 32 && tensor.dtype.bits != 64))
+    throw std::invalid_argument("kernel call: a tensor is neither float32 nor float64");
+  if (tensor.ndim > dsp::kMaxDims) throw std::invalid_argument("kernel call: a tensor has too many dimensions");
+  view.data = static_cast<char*>(tensor.data) + tensor.byte_offset;
+  view.bits = tensor.dtype.bits;
+  view.ndim = tensor.ndim;
+  for (int i = 0; i < tensor.ndim; ++i) {
+    view.size[i] = tensor.shape[i];
+    view.stride[i] = tensor.strides[i];
+  }
+  return view;
+}
+
+/// Runs kernel `which` (0 forward, 1 backward, 2 and 3 the same on duals) of the op at `index`.
+void call(int index, int which, int threads, std::uintptr_t stream, const py::tuple& attrs, const py::args& tensors) {
+  constexpr std::size_t kMaxViews = 40;
+  if (api == nullptr) throw std::runtime_error("kernel call before use_exchange_api");
+  const dsp::KernelTable& table = dsp::kernels(chosen).at(std::size_t(index));
+  std::size_t expected = which % 2 == 0 ? std::size_t(table.arguments + table.results + table.workspaces)
+                                        : std::size_t(2 * table.arguments + table.results + table.workspaces + table.scratches);
+  if (which >= 2) expected *= 2;
+  if (tensors.size() != expected || expected > kMaxViews || attrs.size() > dsp::kMaxAttrs)
+    throw std::invalid_argument(std::string(table.name) + ": kernel called with " + std::to_string(tensors.size()) +
+                                " tensors, wants " + std::to_string(expected));
+  std::array<dsp::View, kMaxViews> views;
+  for (std::size_t i = 0; i < expected; ++i) views[i] = view_of(tensors[i]);
+  dsp::Call c;
+  c.views = views.data();
+  c.count = int(expected);
+  c.threads = threads;
+  c.stream = reinterpret_cast<void*>(stream);
+  for (std::size_t i = 0; i < attrs.size(); ++i) c.attrs[i] = attrs[i].cast<std::int64_t>();
+  const dsp::KernelTable& portable = dsp::kernels(dsp::Isa::kBaseline)[std::size_t(index)];
+  const std::array<dsp::Kernel, 4> list = {table.forward, table.backward, portable.forward_dual, portable.backward_dual};
+  const dsp::Kernel kernel = list.at(std::size_t(which));
+  const py::gil_scoped_release released;
+  kernel(c);
+}
+
+std::vector<std::tuple<std::string, int, int, int, int>> ops() {
+  std::vector<std::tuple<std::string, int, int, int, int>> list;
+  for (const dsp::KernelTable& t : dsp::kernels(dsp::Isa::kBaseline))
+    list.emplace_back(t.name, t.arguments, t.results, t.workspaces, t.scratches);
+  return list;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(DSP_MODULE, m) {
+  m.doc() = "Kernels of dspcore. Use dspcore.ops.";
+  for (int i = 0; i < int(kIsaNames.size()); ++i)
+    if (supported(dsp::Isa(i))) chosen = dsp::Isa(i);
+  m.attr("chunk") = kChunk;
+  m.def("ops", &ops, "(name, arguments, results, workspaces, scratches) of every op, in the order of their indices.");
+  m.def("isas", &isas, "Instruction sets that this build has and this processor runs.");
+  m.def("isa", [] { return std::string(kIsaNames[std::size_t(chosen)]); }, "The instruction set in use.");
+  m.def("set_isa", &set_isa, "Use another one of isas(), for tests.");
+  m.def("use_exchange_api", &use_exchange_api, "Takes torch.Tensor.__dlpack_c_exchange_api__.");
+  m.def("call", &call, "Runs one kernel.");
+#ifndef DSP_CUDA_MODULE
+  m.def("thread_backend", &dsp::thread_backend, "Where the threads come from.");
+#endif
+}

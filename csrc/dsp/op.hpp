@@ -1,0 +1,87 @@
+// From an op's bodies to its four kernels and its line in the table.
+//
+// An op is a struct with kName, the counts kArguments, kResults, kWorkspaces and kScratches, the flags
+// kLanes (its bodies accept packs of rows) and kWide (float32 audio is computed in float64), and two
+// bodies: Forward with ports (arguments, results, workspaces) and Backward with ports (arguments,
+// workspaces, scratches, gradients of the results, gradients of the arguments). Both give rows() and
+// work(). A dual kernel takes the same list twice: values, then tangents.
+#pragma once
+
+#include <cstring>
+
+#include "dsp/launch.hpp"
+
+namespace dsp {
+namespace {
+
+/// Attributes of a call: integers such as a hop size.
+struct Attrs {
+  std::int64_t value[kMaxAttrs];
+};
+
+template <class Body>
+Body bind(const Call& call, bool dual) {
+  constexpr int kPorts = Body::kPorts;
+  Port ports[kPorts];
+  for (int i = 0; i < kPorts; ++i) {
+    ports[i].value = call.views[i];
+    if (dual) ports[i].tangent = call.views[kPorts + i];
+  }
+  Body body;
+  static_assert(std::is_trivially_copyable_v<Body> && sizeof(Body) >= sizeof(ports));
+  std::memcpy(static_cast<void*>(&body), ports, sizeof(ports));
+  if constexpr (requires { body.attrs; }) std::memcpy(body.attrs.value, call.attrs, sizeof(Attrs));
+  return body;
+}
+
+template <class Op, class Body, class Real>
+void run_plain(const Call& call) {
+  const Body body = bind<Body>(call, false);
+  if constexpr (Op::kLanes)
+    launch_lanes<Real>(call, body, body.rows(), body.work());
+  else
+    launch<Real>(call, body, body.rows(), body.work());
+}
+
+template <class Op, class Body>
+void plain(const Call& call) {
+  if (Op::kWide || call.views[0].bits == 64)
+    run_plain<Op, Body, double>(call);
+  else if constexpr (!Op::kWide)
+    run_plain<Op, Body, float>(call);
+}
+
+template <class Op, class Body>
+void dual(const Call& call) {
+  const Body body = bind<Body>(call, true);
+  if (Op::kWide || call.views[0].bits == 64)
+    launch<Dual<double, 1>>(call, body, body.rows(), body.work());
+  else if constexpr (!Op::kWide)
+    launch<Dual<float, 1>>(call, body, body.rows(), body.work());
+}
+
+#ifndef DSP_ISA
+#define DSP_ISA kBaseline
+#endif
+
+/// `const Register<Op> kOp;` at the end of a header adds the op to the table of this build's kernels.
+template <class Op>
+struct Register {
+  Register() {
+    using F = typename Op::Forward;
+    using B = typename Op::Backward;
+    static_assert(F::kPorts == Op::kArguments + Op::kResults + Op::kWorkspaces);
+    static_assert(B::kPorts == 2 * Op::kArguments + Op::kWorkspaces + Op::kScratches + Op::kResults);
+    KernelTable table{Op::kName, Op::kArguments, Op::kResults, Op::kWorkspaces, Op::kScratches,
+                      plain<Op, F>, plain<Op, B>, nullptr, nullptr};
+    // Dual kernels work row by row and gain nothing from wider lanes: one build of them serves all.
+    if constexpr (Isa::DSP_ISA == Isa::kBaseline) {
+      table.forward_dual = dual<Op, F>;
+      table.backward_dual = dual<Op, B>;
+    }
+    add_kernels(Isa::DSP_ISA, table);
+  }
+};
+
+}  // namespace
+}  // namespace dsp

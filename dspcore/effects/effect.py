@@ -1,0 +1,341 @@
+"""The face of every effect: physical and normalised parameters, automation, streaming, checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dspcore.effects.param import Choice, Param
+from dspcore.errors import nearest
+
+Value = float | Tensor
+
+
+class Effect(nn.Module):
+    """Base of all effects: a subclass declares its parameters and writes `process`.
+
+    Args:
+        sample_rate: Of the audio, in Hz.
+        values: Parameters in physical units and choices by name; the rest take their defaults.
+    """
+
+    #: Continuous parameters and discrete choices by name, in the order they are declared.
+    params: ClassVar[dict[str, Param]] = {}
+    choices: ClassVar[dict[str, Choice]] = {}
+    #: "any" number of channels; or "stereo": two in and out, mono becomes two equal ones first.
+    channels: ClassVar[Literal["any", "stereo"]] = "any"
+    #: Further audio by name (a side-chain): `forward` takes it, and `process` finds it in `params`.
+    inputs: ClassVar[tuple[str, ...]] = ()
+    #: The class's name in snake_case, for presets and the command line, and other names for it.
+    name: ClassVar[str] = "effect"
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__)
+        cls.name = words.lower()
+        declared = {name: item for base in cls.__mro__[::-1] for name, item in vars(base).items()}
+        cls.params = {name: item for name, item in declared.items() if isinstance(item, Param)}
+        cls.choices = {name: item for name, item in declared.items() if isinstance(item, Choice)}
+
+    def __init__(self, sample_rate: int = 48_000, **values: float | str) -> None:
+        super().__init__()
+        if isinstance(sample_rate, bool) or int(sample_rate) != sample_rate or sample_rate <= 0:
+            raise ValueError(
+                f"{self.name}: sample_rate must be a whole number of Hz, got {sample_rate!r}"
+            )
+        self.sample_rate = rate = int(sample_rate)
+        self.values = {name: param.default_at(rate) for name, param in self.params.items()}
+        self.options = {name: choice.default for name, choice in self.choices.items()}
+        for name, value in values.items():
+            if name not in self.values and name not in self.options:
+                known = [*self.params, *self.choices]
+                raise TypeError(f"{self.name}: unknown parameter {name!r}; {nearest(name, known)}")
+            setattr(self, name, value)
+
+    # What a subclass writes.
+
+    def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
+        """Process one block; blocks after each other give the result of one long block.
+
+        Args:
+            audio: (b, c, t), never empty; c is 2 where `channels` is "stereo".
+            params: Every `Param` in physical units, float64, constant (b, 1) or moving (b, t); and
+                those of `inputs` that were given, audio each.
+            state: None at first, then what the last call returned: a tensor, or tuples, lists and
+                dicts of them.
+
+        Returns:
+            The processed block in the dtype of `audio`, and the state after its last sample.
+        """
+        raise NotImplementedError(f"{self.name}: an effect must define process()")
+
+    def tail_seconds(self) -> float:
+        """How long the output rings, down to -60 dB, after the input ends."""
+        return 0.0
+
+    # What everyone uses.
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the class's docstring, for help and presets."""
+        return (cls.__doc__ or "").strip().partition("\n")[0].replace("``", "")
+
+    @property
+    def num_params(self) -> int:
+        """Number of continuous parameters: the size of p in `normalized`."""
+        return len(self.params)
+
+    def forward(self, audio: Tensor, **params: Value) -> Tensor:
+        """Process a whole signal.
+
+        Args:
+            audio: (b, c, t), float32 or float64; one item is repeated for a batch of parameters.
+            params: Physical units in place of the effect's own values: a float, or a tensor (),
+                (b,) or (b, f): f frames spread evenly from the first to the last sample, linear
+                between; f = t is per sample.
+
+        Returns:
+            The processed signal, (b, c, t), in the dtype of `audio`.
+        """
+        return self.step(audio, None, **params)[0]
+
+    def step(self, audio: Tensor, state: Any = None, **params: Value) -> tuple[Tensor, Any]:
+        """Like `forward`, but continue from `state`, None at first, and return the new one too."""
+        check_audio(audio, self.name)
+        self._check_params(params)
+        return self._run(audio, state, params)
+
+    def stream(self) -> Stream:
+        """Open a `Stream`, to process block after block: ``y = stream(block, **params)``."""
+        return Stream(self)
+
+    def normalized(self, audio: Tensor, p: Tensor, **inputs: Tensor) -> Tensor:
+        """Process with parameters as a network predicts them.
+
+        Args:
+            audio: (b, c, t).
+            p: (b, num_params) or (b, num_params, f) in [0, 1], in the order of `params`.
+            inputs: Further audio by name, where the effect has any.
+
+        Returns:
+            The processed signal, (b, c, t); the gradient flows to `audio` and `p`.
+        """
+        check_audio(audio, self.name)
+        self._check_params(inputs)
+        return self._run(audio, None, {**self.denormalize(p), **inputs})[0]
+
+    def denormalize(self, p: Tensor) -> dict[str, Tensor]:
+        """Physical values by name, float64, (b,) or (b, f) each, of `p` in [0, 1]."""
+        check_unit(p, self.num_params, self.name)
+        columns = zip(self.params.items(), p.double().unbind(dim=1), strict=True)
+        return {name: param.from_unit(u, self.sample_rate) for (name, param), u in columns}
+
+    def normalize(self, **params: Value) -> Tensor:
+        """The p, float64, of physical values; the effect's own where left out."""
+        self._check_params(params)
+        settings = {**self.values, **params}
+        return stack_units(
+            [(p, settings[name]) for name, p in self.params.items()], self.sample_rate
+        )
+
+    def random(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """`n` settings drawn evenly from [0, 1], (n, num_params)."""
+        return torch.rand(n, self.num_params, generator=generator)
+
+    def with_values(self, **values: float | str) -> Effect:
+        """A copy of this effect with some values or choices replaced."""
+        return type(self)(self.sample_rate, **{**self.values, **self.options, **values})
+
+    def extra_repr(self) -> str:
+        """The sample rate and the effect's own values, as ``repr`` shows them."""
+        numbers = [f"{name}={value:g}" for name, value in self.values.items()]
+        words = [f"{name}={word}" for name, word in self.options.items()]
+        return ", ".join([f"{self.sample_rate} Hz", *numbers, *words])
+
+    def _check_params(self, params: Mapping[str, Value]) -> None:
+        """Raise on unknown names, shapes and values of what a caller passed beside the audio."""
+        for name, value in params.items():
+            if name in self.inputs:
+                check_audio(value, f"{self.name}: {name}")
+            elif name not in self.params:
+                if name in self.choices:
+                    raise TypeError(f"{self.name}: {name} is chosen when the effect is made")
+                hint = nearest(name, [*self.params, *self.inputs])
+                raise TypeError(f"{self.name}: unknown parameter {name!r}; {hint}")
+            elif not isinstance(value, Tensor):
+                self.params[name].checked(value, self.sample_rate, who=self.name)
+            elif value.ndim > 2 or value.numel() == 0:
+                raise ValueError(
+                    f"{self.name}: {name} must be (), (b,) or (b, f), got {tuple(value.shape)}"
+                )
+            elif checking_values():
+                least, greatest = (float(edge) for edge in value.detach().aminmax())
+                self.params[name].check_range(least, greatest, self.sample_rate, who=self.name)
+
+    def _run(self, audio: Tensor, state: Any, params: Mapping[str, Value]) -> tuple[Tensor, Any]:
+        """Bring checked audio and parameters into the shapes that `process` expects."""
+        if self.channels == "stereo":
+            if audio.shape[1] > 2:
+                raise ValueError(
+                    f"{self.name}: audio must be mono or stereo, got {audio.shape[1]} channels"
+                )
+            audio = audio.expand(-1, 2, -1)
+        batch = audio.shape[0]
+        for name, value in params.items():
+            if isinstance(value, Tensor) and value.ndim:
+                if batch == 1:
+                    batch = value.shape[0]
+                elif value.shape[0] != 1 and value.shape[0] != batch:
+                    raise ValueError(
+                        f"{self.name}: {name} has a batch of {value.shape[0]}, wanted 1 or {batch}"
+                    )
+        audio = audio.expand(batch, -1, -1)
+        ready = {name: spread(params.get(name, self.values[name]), audio) for name in self.params}
+        for name in self.inputs:
+            if isinstance(given := params.get(name), Tensor):
+                ready[name] = given.expand(batch, -1, -1)
+        return self.process(audio, ready, state)
+
+
+class Streamable(Protocol):
+    """What `Stream` drives: an effect, a chain, or what else steps through audio with a state."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    def step(self, audio: Tensor, state: Any = None, **params: Value) -> tuple[Tensor, Any]:
+        """Process a block from `state`, and return the new state too."""
+
+
+class Stream:
+    """Runs an effect or a chain block after block, with the result of one long block.
+
+    Parameters may change with every block. The state stays in the autograd graph: call `detach`
+    between blocks to truncate backpropagation there, or stream under ``torch.no_grad()``.
+    """
+
+    def __init__(self, effect: Streamable) -> None:
+        self.effect = effect
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        self.state: Any = None
+        self._shape: tuple[int, ...] | None = None
+
+    def detach(self) -> None:
+        """Cut the gradient between what came and what comes."""
+        self.state = _detached(self.state)
+
+    def __call__(self, block: Tensor, **params: Value) -> Tensor:
+        """Process the next block, (b, c, t) with the b and c of the first one."""
+        shape = tuple(block.shape[:2])
+        if self._shape not in (None, shape):
+            raise ValueError(
+                f"{self.effect.name}: the stream began with (b, c) = {self._shape}, got {shape}; "
+                "reset() it or open another"
+            )
+        out, self.state = self.effect.step(block, self.state, **params)
+        self._shape = shape
+        return out
+
+
+def spread(value: Value, audio: Tensor) -> Tensor:
+    """A parameter as `process` wants it beside audio (b, c, t): float64, (b, 1) or (b, t)."""
+    batch, _, samples = audio.shape
+    if not isinstance(value, Tensor):
+        return audio.new_full((batch, 1), float(value), dtype=torch.float64)
+    value = value.to(audio.device, torch.float64)
+    if value.ndim < 2:
+        return value.reshape(-1, 1).expand(batch, 1)
+    if value.shape[1] not in (1, samples):
+        frames = value[:, None]
+        value = functional.interpolate(frames, samples, mode="linear", align_corners=True)[:, 0]
+    return value.expand(batch, -1)
+
+
+def stack_units(items: list[tuple[Param, Value]], sample_rate: int) -> Tensor:
+    """Normalise (parameter, physical value) pairs side by side, (b, p) or (b, p, f), float64."""
+    if not items:
+        return torch.zeros(1, 0, dtype=torch.float64)
+    tensors = [v for _, v in items if isinstance(v, Tensor)]
+    device = tensors[0].device if tensors else None
+    units = []
+    for param, value in items:
+        physical = torch.as_tensor(value, dtype=torch.float64, device=device)
+        units.append(param.to_unit(physical, sample_rate).clamp(0.0, 1.0))
+    if all(u.ndim < 2 for u in units):
+        units = [u.reshape(-1) for u in units]
+    else:
+        units = [u if u.ndim == 2 else u.reshape(-1, 1) for u in units]
+    return torch.stack(torch.broadcast_tensors(*units), dim=1)  # type: ignore[no-untyped-call]
+
+
+def checking_values() -> bool:
+    """Whether values may be looked at: not while compiling or under a functorch transform."""
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+
+
+def check_audio(audio: object, who: str) -> None:
+    """Raise unless `audio` is finite, float32 or float64, (b, c, t), and not empty."""
+    if not isinstance(audio, Tensor):
+        raise TypeError(f"{who}: audio must be a tensor (b, c, t), got {type(audio).__name__}")
+    if audio.dtype not in (torch.float32, torch.float64):
+        raise TypeError(
+            f"{who}: audio must be float32 or float64, got {audio.dtype}; convert it with .float()"
+        )
+    if audio.ndim != 3:
+        fix = {
+            1: "; add axes with audio[None, None]",
+            2: "; add an axis with audio[None] for (c, t), audio[:, None] for (b, t)",
+        }
+        raise ValueError(
+            f"{who}: audio must be (b, c, t), got {tuple(audio.shape)}{fix.get(audio.ndim, '')}"
+        )
+    if audio.numel() == 0:
+        raise ValueError(f"{who}: audio must not be empty, got {tuple(audio.shape)}")
+    # A sum is finite only when all its terms are, and takes a single pass over them.
+    if checking_values() and not torch.isfinite(audio.detach().sum()):
+        bad = int((~torch.isfinite(audio)).sum())
+        if bad:
+            raise ValueError(
+                f"{who}: audio has {bad} NaN or infinite samples of {audio.numel()}; "
+                "mend the source or clean it with torch.nan_to_num"
+            )
+
+
+def check_unit(p: Tensor, num_params: int, who: str) -> None:
+    """Raise unless `p` is (b, num_params) or (b, num_params, f) in [0, 1]."""
+    if not isinstance(p, Tensor) or not p.is_floating_point():
+        kind = p.dtype if isinstance(p, Tensor) else type(p).__name__
+        raise TypeError(f"{who}: p must be a floating-point tensor, got {kind}")
+    empty = p.ndim > 1 and 0 in (p.shape[0], *p.shape[2:])
+    if p.ndim not in (2, 3) or p.shape[1] != num_params or empty:
+        raise ValueError(
+            f"{who}: p must be (b, {num_params}) or (b, {num_params}, f), got {tuple(p.shape)}"
+        )
+    if checking_values() and p.numel():
+        least, greatest = (float(edge) for edge in p.detach().aminmax())
+        if not (least >= 0.0 and greatest <= 1.0):
+            raise ValueError(
+                f"{who}: p must lie in [0, 1], got {least:g} to {greatest:g}; "
+                "end the network with a sigmoid, or clamp p"
+            )
+
+
+def _detached(state: Any) -> Any:
+    """`state` with every tensor in its tuples, lists and dicts cut from the graph."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    if isinstance(state, (tuple, list)):
+        return type(state)(_detached(item) for item in state)
+    if isinstance(state, dict):
+        return {key: _detached(item) for key, item in state.items()}
+    return state

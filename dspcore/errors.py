@@ -1,0 +1,21 @@
+"""Errors that a person can act on, and the sentence that names the nearest known word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Something the user gave cannot be used; the command line shows the text alone."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for an unknown word, or the known words when none of them is near."""
+    words = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
+    if not close:
+        close = [w for w in words if word and (w.startswith(word) or word in w)][:3]
+    if close:
+        return f"did you mean {' or '.join(repr(w) for w in close)}?"
+    return f"known: {', '.join(words) or 'none'}"
