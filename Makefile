@@ -10,7 +10,7 @@ VENV ?= .venv
 ARGS ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 SOURCES := $(shell find csrc bindings -type f -not -name '.*')
 
 .PHONY: help setup peers demo test bench lint clean

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dspcore.errors import UserError, nearest
-from dspcore.files import check_readable, replacing
+from dspcore.files import check_readable, replacing, undisturbed
 
 #: What the end of a file's name says about its format.
 FORMATS = {
@@ -164,9 +164,9 @@ def writing(
     with replacing(path) as raw:
         sink = _Sink(raw)
         try:
-            file = sf.SoundFile(sink, "w", sample_rate, channels, subtype, None, format)
+            with sink.guard():
+                file = sf.SoundFile(sink, "w", sample_rate, channels, subtype, None, format)
         except sf.LibsndfileError as error:
-            sink.check()
             raise UserError(
                 f"{path}: {format} {subtype} cannot hold {channels} channels at {sample_rate} Hz "
                 f"({error.error_string.rstrip('.')})"
@@ -175,7 +175,7 @@ def writing(
         try:
             yield writer
         except BaseException:
-            with suppress(sf.LibsndfileError):
+            with suppress(Exception), sink.guard():
                 file.close()
             raise
         writer.finish()
@@ -249,17 +249,13 @@ class _Sink:
                 self._error = error
         return 0
 
-    def check(self) -> None:
-        """Raise the error that came, if any."""
-        if self._error is not None:
-            raise self._error
-
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Raise the error that came within, in place of what libsndfile made of it."""
         try:
-            yield
-        except (sf.LibsndfileError, AssertionError):
-            self.check()
-            raise
-        self.check()
+            with undisturbed():
+                yield
+        except (sf.LibsndfileError, AssertionError) as error:
+            raise self._error or error from None
+        if self._error is not None:
+            raise self._error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,23 @@ def test_an_interrupted_write_leaves_the_old_file(
     with pytest.raises(stop):
         write()
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x.wav", b"old")]
+
+
+def test_a_signal_in_the_middle_of_a_call_into_libsndfile_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seek = audio._Sink.seek
+
+    def interrupted(self: audio._Sink, *where: int) -> int:
+        monkeypatch.undo()
+        os.kill(os.getpid(), signal.SIGINT)
+        return seek(self, *where)
+
+    monkeypatch.setattr(audio._Sink, "seek", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        audio.write(tmp_path / "x.wav", tone(), 48_000)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_written_file_has_the_usual_permissions(tmp_path: Path) -> None:

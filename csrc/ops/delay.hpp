@@ -48,17 +48,36 @@ struct Delay {
     using Wide = typename Traits<T>::Double;
     std::int64_t row, length, history;
     int lines, sections;
-    bool moving, cubic;
+    bool moving, matrix_moves, filters_move, cubic;
     T feedback[kMaxLines][kMaxLines], c[kMaxLines][kMaxSections][6];
 
     DSP_HD Item(std::int64_t r, const Port& x, const Port& delay, const Port& matrix, const Port& sos,
                 const Port& past, const Attrs& attrs)
         : row(r), length(x.size(2)), history(past.size(2)), lines(int(x.size(1))),
-          sections(int(sos.size(2))), moving(delay.size(2) > 1), cubic(attrs.value[0] != 0) {
+          sections(int(sos.size(2))), moving(delay.size(2) > 1), matrix_moves(matrix.size(3) > 1),
+          filters_move(sos.size(4) > 1), cubic(attrs.value[0] != 0) {
       for (int i = 0; i < lines; ++i) {
-        for (int j = 0; j < lines; ++j) feedback[i][j] = matrix.template load<T>(row, i, j);
-        for (int k = 0; k < sections; ++k)
-          Recursion<Sosfilt>::coefficients(sos, Rows{row * lines + i, (row + 1) * lines, lines}, k, 0, c[i][k]);
+        for (int j = 0; j < lines; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
+        for (int k = 0; k < sections; ++k) Recursion<Sosfilt>::coefficients(sos, rows(i), k, 0, c[i][k]);
+      }
+    }
+
+    /// Line i as a row of the filters' driver.
+    DSP_HD Rows rows(int i) const { return {row * lines + i, (row + 1) * lines, lines}; }
+
+    /// Coefficients of section k of line i at sample t.
+    DSP_HD const T* at(const Port& sos, int i, int k, std::int64_t t) {
+      if (filters_move) Recursion<Sosfilt>::coefficients(sos, rows(i), k, t, c[i][k]);
+      return c[i][k];
+    }
+
+    /// What line j gives to line i: a * feedback over samples [t, t + n), added to sum.
+    DSP_HD void mix(const Port& matrix, int i, int j, std::int64_t t, int n, const T* a, T* sum) const {
+      if (matrix_moves) {
+        const Series<Real, T> f(matrix, row, i, j);
+        for (int m = 0; m < n; ++m) sum[m] += f[t + m] * a[m];
+      } else {
+        for (int m = 0; m < n; ++m) sum[m] += feedback[i][j] * a[m];
       }
     }
 
@@ -107,7 +126,7 @@ struct Delay {
     }
   };
 
-  /// Arguments x (b, l, t), delay (b, l, n), feedback (b, l, l), loop sections (b, l, k, 6, 1), past
+  /// Arguments x (b, l, t), delay (b, l, n), feedback (b, l, l, n), loop sections (b, l, k, 6, n), past
   /// (b, l, d) and filter states (b, l, k, 2); results y, past after, states after; workspaces all of
   /// the lines (b, l, d + t) and the filter states at every chunk.
   struct Forward {
@@ -121,7 +140,7 @@ struct Delay {
     template <class T>
     DSP_HD void run(std::int64_t row, std::int64_t) const {
       using Real = typename Traits<T>::Real;
-      const Item<T> item(row, x, delay, feedback, sos, past, attrs);
+      Item<T> item(row, x, delay, feedback, sos, past, attrs);
       const int lines = item.lines, sections = item.sections;
       T s[kMaxLines][kMaxSections][2], u[kMaxLines][kChunk];
       for (int i = 0; i < lines; ++i) {
@@ -142,14 +161,13 @@ struct Delay {
             const Series<Real, T> out(y, row, j);
             for (int m = 0; m < n; ++m) out.put(t + m, u[j][m]);
             for (int k = 0; k < sections; ++k)
-              for (int m = 0; m < n; ++m) u[j][m] = Sosfilt::step(item.c[j][k], s[j][k], u[j][m]);
+              for (int m = 0; m < n; ++m) u[j][m] = Sosfilt::step(item.at(sos, j, k, t + m), s[j][k], u[j][m]);
           }
           for (int i = 0; i < lines; ++i) {
             const Series<Real, T> in(x, row, i), to(line, row, i);
             T w[kChunk];
             for (int m = 0; m < n; ++m) w[m] = in[t + m];
-            for (int j = 0; j < lines; ++j)
-              for (int m = 0; m < n; ++m) w[m] += item.feedback[i][j] * u[j][m];
+            for (int j = 0; j < lines; ++j) item.mix(feedback, i, j, t, n, u[j], w);
             for (int m = 0; m < n; ++m) to.put(item.history + t + m, w[m]);
           }
           t += n;
@@ -178,7 +196,7 @@ struct Delay {
     DSP_HD void run(std::int64_t row, std::int64_t) const {
       using Real = typename Traits<T>::Real;
       using Wide = typename Traits<T>::Double;
-      const Item<T> item(row, x, delay, feedback, sos, past, attrs);
+      Item<T> item(row, x, delay, feedback, sos, past, attrs);
       const int lines = item.lines, sections = item.sections;
       const std::int64_t history = item.history, length = item.length;
       T gs[kMaxLines][kMaxSections][2], gu[kMaxLines][kChunk];
@@ -213,10 +231,15 @@ struct Delay {
             for (int m = 0; m < n; ++m) out.put(t0 + m0 + m, gw[m]);
             for (int j = 0; j < lines; ++j) {
               const Series<Real, T> u(trail, row, j);
-              T sum(0);
-              for (int m = 0; m < n; ++m) gu[j][m] += item.feedback[i][j] * gw[m];
-              for (int m = 0; m < n; ++m) sum += gw[m] * u[m0 + m];
-              gmatrix[i][j] += cast<Wide>(sum);
+              item.mix(feedback, i, j, t0 + m0, n, gw, gu[j]);
+              if (item.matrix_moves) {
+                const Series<Real, T> gf(gfeedback, row, i, j);
+                for (int m = 0; m < n; ++m) gf.put(t0 + m0 + m, gw[m] * u[m0 + m]);
+              } else {
+                T sum(0);
+                for (int m = 0; m < n; ++m) sum += gw[m] * u[m0 + m];
+                gmatrix[i][j] += cast<Wide>(sum);
+              }
             }
           }
           for (int j = 0; j < lines; ++j) {
@@ -226,7 +249,12 @@ struct Delay {
               for (int m = n - 1; m >= 0; --m) {
                 const std::int64_t at = (1 + 3 * k) * kChunk + m0 + m;
                 const T before[2] = {t_[at], t_[at + kChunk]};
-                gu[j][m] = Sosfilt::adjoint(item.c[j][k], before, t_[at + 2 * kChunk], gu[j][m], gs[j][k], sum);
+                const T* c = item.at(sos, j, k, t0 + m0 + m);
+                gu[j][m] = Sosfilt::adjoint(c, before, t_[at + 2 * kChunk], gu[j][m], gs[j][k], sum);
+                if (item.filters_move) {
+                  section_gradient(item, j, k, t0 + m0 + m, sum);
+                  for (T& q : sum) q = T(0);
+                }
               }
               for (int q = 0; q < 6; ++q) gc[j][k][q] += cast<Wide>(sum[q]);
             }
@@ -238,20 +266,29 @@ struct Delay {
         const Series<Real, T> g(owed, row, i), out(gpast, row, i);
         for (std::int64_t p = 0; p < history; ++p) out.put(p, g[p]);
         if (!item.moving) gdelay.store(gd[i], row, i, 0);
-        for (int j = 0; j < lines; ++j) gfeedback.store(gmatrix[i][j], row, i, j);
+        if (!item.matrix_moves)
+          for (int j = 0; j < lines; ++j) gfeedback.store(gmatrix[i][j], row, i, j, 0);
         for (int k = 0; k < sections; ++k) {
           for (int j = 0; j < 2; ++j) gstate.store(gs[i][k][j], row, i, k, j);
-          if (gsos.given() || gsos.tangent.data)
-            Recursion<Sosfilt>::parameter_gradient(sos, gsos, Rows{row * lines + i, (row + 1) * lines, lines}, k, 0,
-                                                   gc[i][k]);
+          if (!item.filters_move) section_gradient(item, i, k, 0, gc[i][k]);
         }
       }
+    }
+
+    /// The gradient of a section's parameters at sample t from that of its coefficients.
+    template <class T, class Number>
+    DSP_HD void section_gradient(const Item<T>& item, int j, int k, std::int64_t t, const Number* gcoefs) const {
+      using Wide = typename Traits<T>::Double;
+      if (!gsos.given() && !gsos.tangent.data) return;
+      Wide wide[6];
+      for (int q = 0; q < 6; ++q) wide[q] = cast<Wide>(gcoefs[q]);
+      Recursion<Sosfilt>::parameter_gradient(sos, gsos, item.rows(j), k, t, wide);
     }
 
     /// Fills line j's trail for samples [t0, t0 + n): what it sends to the matrix, then for each section
     /// its states and its input.
     template <class T>
-    DSP_HD void recompute(const Item<T>& item, int j, std::int64_t t0, int n) const {
+    DSP_HD void recompute(Item<T>& item, int j, std::int64_t t0, int n) const {
       using Real = typename Traits<T>::Real;
       const Series<Real, T> out(trail, item.row, j);
       T u[kChunk];
@@ -263,7 +300,7 @@ struct Delay {
           out.put(at, s[0]);
           out.put(at + kChunk, s[1]);
           out.put(at + 2 * kChunk, u[m]);
-          u[m] = Sosfilt::step(item.c[j][k], s, u[m]);
+          u[m] = Sosfilt::step(item.at(sos, j, k, t0 + m), s, u[m]);
         }
       }
       for (int m = 0; m < n; ++m) out.put(m, u[m]);

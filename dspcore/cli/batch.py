@@ -19,7 +19,6 @@ from dspcore.audio import FORMATS, open_audio
 from dspcore.errors import UserError, nearest
 from dspcore.render import Rendered, render
 
-
 #: In a process of `render_all`: whether it was told to end, so that no waiting job begins.
 _stopped = False
 

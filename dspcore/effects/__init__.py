@@ -5,19 +5,29 @@ An effect takes part in presets, the command line and the tests by standing in t
 
 from __future__ import annotations
 
+from dspcore.effects.compressor import Compressor
+from dspcore.effects.delay import Delay
+from dspcore.effects.distortion import Distortion
 from dspcore.effects.effect import Effect, Stream
 from dspcore.effects.gain import Gain
 from dspcore.effects.panner import Panner
 from dspcore.effects.param import Choice, Param
+from dspcore.effects.parametric_eq import ParametricEQ
+from dspcore.effects.reverb import Reverb
 from dspcore.effects.widener import Widener
 from dspcore.errors import UserError, nearest
 
 __all__ = [
     "Choice",
+    "Compressor",
+    "Delay",
+    "Distortion",
     "Effect",
     "Gain",
     "Panner",
     "Param",
+    "ParametricEQ",
+    "Reverb",
     "Stream",
     "Widener",
     "by_name",

@@ -11,6 +11,7 @@ from torch import Tensor
 from dspcore.ops._check import audio, signal_state
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
+from dspcore.ops.sosfilt import reference_section
 
 _MAX_LINES, _MAX_SECTIONS = 16, 4  # kMaxLines and kMaxSections in csrc/ops/delay.hpp
 _KINDS = ("linear", "cubic")
@@ -33,10 +34,10 @@ def delay(
         x: What goes into each line, (b, l, t), float32 or float64; at most 16 lines.
         delay_samples: Delay d in samples, (b, l) or (b, l, t) where it moves, float64 for precision;
             from 2 to `max_delay`. A delay outside gives NaN, never a wrong echo.
-        feedback: Matrix F from the outputs j to the inputs i of the lines, (b, l, l). The loop is
-            stable when its gain at every frequency stays below 1.
-        loop_sos: Sections h_j that each output passes on its way back, (b, l, k, 6) with k <= 4 as in
-            `sosfilt`; none when left out.
+        feedback: Matrix F from the outputs j to the inputs i of the lines, (b, l, l), or (b, l, l, t)
+            where it moves. The loop is stable when its gain at every frequency stays below 1.
+        loop_sos: Sections h_j that each output passes on its way back, (b, l, k, 6) or
+            (b, l, k, 6, t), with k <= 4, as in `sosfilt`; none when left out.
         state: State returned by the call before, with the same `max_delay`; silence when left out.
         max_delay: The longest delay that the lines can hold, in samples.
         interpolation: Reading between samples: "cubic" (third-order Lagrange) or "linear".
@@ -57,13 +58,27 @@ def delay(
         raise ValueError(
             f"delay: delay_samples must be {(b, lines)} or {(b, lines, t)}, got {tuple(delay_samples.shape)}"
         )
-    if feedback.shape[-2:] != (lines, lines) or feedback.ndim != 3 or feedback.shape[0] not in (1, b):
-        raise ValueError(f"delay: feedback must be {(b, lines, lines)}, got {tuple(feedback.shape)}")
+    matrix = feedback[..., None] if feedback.ndim == 3 else feedback
+    if matrix.shape not in ((n, lines, lines, m) for n in (1, b) for m in (1, t)):
+        raise ValueError(
+            f"delay: feedback must be {(b, lines, lines)} or {(b, lines, lines, t)}, "
+            f"got {tuple(feedback.shape)}"
+        )
     if loop_sos is None:
         loop_sos = x.new_zeros((b, lines, 0, 6))
-    if loop_sos.ndim != 4 or loop_sos.shape[1] not in (1, lines) or loop_sos.shape[3] != 6:
-        raise ValueError(f"delay: loop_sos must be {(b, lines)} x (k, 6), got {tuple(loop_sos.shape)}")
-    k = loop_sos.shape[2]
+    sos = loop_sos[..., None] if loop_sos.ndim == 4 else loop_sos
+    if (
+        sos.ndim != 5
+        or sos.shape[0] not in (1, b)
+        or sos.shape[1] not in (1, lines)
+        or sos.shape[3] != 6
+        or sos.shape[4] not in (1, t)
+    ):
+        raise ValueError(
+            f"delay: loop_sos must be ({b}, {lines}, k, 6) or ({b}, {lines}, k, 6, {t}), "
+            f"got {tuple(loop_sos.shape)}"
+        )
+    k = sos.shape[2]
     if lines > _MAX_LINES or k > _MAX_SECTIONS:
         raise ValueError(
             f"delay: at most {_MAX_LINES} lines and {_MAX_SECTIONS} loop sections, got {lines} and {k}"
@@ -77,8 +92,8 @@ def delay(
     y, past, filters = _OP(
         x,
         d.expand(b, lines, d.shape[2]),
-        feedback.to(x.dtype).expand(b, lines, lines),
-        loop_sos.to(torch.float64).expand(b, lines, k, 6)[..., None],
+        matrix.to(x.dtype).expand(b, lines, lines, -1),
+        sos.to(torch.float64).expand(b, lines, k, 6, -1),
         signal_state("delay", past, x, (b, lines, history)),
         signal_state("delay", filters, x, (b, lines, k, 2)),
         attrs=(_KINDS.index(interpolation),),
@@ -101,13 +116,13 @@ def _lagrange(w: Tensor, point: float, cubic: bool) -> Tensor:
 def _reference(
     x: Tensor, delay_samples: Tensor, feedback: Tensor, loop_sos: Tensor | None, interpolation: str
 ) -> Tensor:
-    """Sample by sample with the loop filters in direct form."""
+    """Sample by sample."""
     b, lines, t = x.shape
     before = math.ceil(float(delay_samples.max())) + 3
     y = torch.zeros_like(x)
     for item in range(b):
         w = x.new_zeros(lines, before + t)
-        memory = {(j, s): [0.0] * 4 for j in range(lines) for s in range(8)}
+        memory = {(j, s): [0.0, 0.0] for j in range(lines) for s in range(8)}
         for n in range(t):
             back = x.new_zeros(lines)
             for j in range(lines):
@@ -115,14 +130,13 @@ def _reference(
                 point = before + n - float(d)
                 y[item, j, n] = value = _lagrange(w[j], point, interpolation == "cubic")
                 u = float(value)
-                for s, section in enumerate([] if loop_sos is None else loop_sos[item, j].tolist()):
-                    b0, b1, b2, a0, a1, a2 = section
-                    x1, x2, y1, y2 = memory[j, s]
-                    out = (b0 * u + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2) / a0
-                    memory[j, s] = [u, x1, out, y1]
-                    u = out
+                sections = [] if loop_sos is None else loop_sos[item, j]
+                for s, section in enumerate(sections):
+                    now = section if section.ndim == 1 else section[:, n]
+                    u = reference_section(now, memory[j, s], u)
                 back[j] = u
-            w[:, before + n] = x[item, :, n] + feedback[item] @ back
+            matrix = feedback[item] if feedback.ndim == 3 else feedback[item, :, :, n]
+            w[:, before + n] = x[item, :, n] + matrix @ back
     return y
 
 
@@ -142,6 +156,10 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
     loop = low.expand(2, 2, 1, 6)
     yield Sample((noise(2, 2, 40), moving, crossed, loop, "linear"), name="two crossed, moving")
     matrix = torch.linalg.qr(noise(1, 4, 4))[0] * 0.8
+    drift = 0.4 * spans(0, 1, 1, 2, 2, 30)
+    bent = low[..., None] * spans(0.9, 1.1, 1, 2, 1, 6, 30)
+    every = (noise(1, 2, 30), spans(5, 9, 1, 2, 30), drift, bent, "cubic")
+    yield Sample(every, name="everything moves")
     network = (noise(1, 4, 130), spans(66, 90, 1, 4), matrix, low.expand(1, 4, 2, 6), "cubic")
     yield Sample(network, name="a network of four")
 
@@ -160,8 +178,8 @@ RECORD = record(
         arguments={
             "x": "b l t",
             "delay": "b l n",
-            "feedback": "b l l",
-            "sos": "b l k 6 1",
+            "feedback": "b l l m",
+            "sos": "b l k 6 q",
             "past": "b l d",
             "state": "b l k 2",
         },

@@ -65,23 +65,50 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
 
 
 def _reference(x: Tensor, sos: Tensor) -> Tensor:
-    """Direct form I in Python numbers, one sample at a time."""
+    """One sample at a time: direct form I where sections stay, `reference_section` where they move."""
     b, c, t = x.shape
-    full = sos.reshape((1, 1, *sos.shape, 1)) if sos.ndim == 2 else sos
-    full = full if full.ndim == 5 else full[..., None]
-    full = full.expand(b, c, full.shape[2], 6, t)
+    full = sos[None, None] if sos.ndim == 2 else sos
+    full = full.expand(b, c, *full.shape[2:])
     y = x.clone()
     for i in range(b):
         for j in range(c):
             for section in full[i, j]:
-                x1 = x2 = y1 = y2 = 0.0
+                memory = [0.0] * 4
                 for n in range(t):
-                    b0, b1, b2, a0, a1, a2 = section[:, n].tolist()
-                    xn = y[i, j, n].item()
-                    yn = (b0 * xn + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2) / a0
-                    x1, x2, y1, y2 = xn, x1, yn, y1
-                    y[i, j, n] = yn
+                    value = y[i, j, n].item()
+                    if section.ndim == 1:
+                        b0, b1, b2, a0, a1, a2 = section.tolist()
+                        x1, x2, y1, y2 = memory
+                        out = (b0 * value + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2) / a0
+                        memory = [value, x1, out, y1]
+                    else:
+                        out = reference_section(section[:, n], memory, value)
+                    y[i, j, n] = out
     return y
+
+
+def reference_section(section: Tensor, memory: list[float], x: float) -> float:
+    """One sample of the analogue state-variable filter whose bilinear transform is `section`.
+
+    Its two integrators, in `memory`, are trapezoidal; the loop without delay is solved as a linear
+    system; the output gains are those that give the section's transfer function at three frequencies.
+    """
+    z = torch.exp(1j * torch.tensor([0.3, 1.1, 2.3], dtype=torch.float64))
+    powers = torch.stack([z**0, z**-1, z**-2])
+    b, a = section[:3] / section[3], section[3:] / section[3]
+    w = torch.sqrt(a.sum() / (a[0] - a[1] + a[2]))  # tan(pi f / rate)
+    damping = 2 * (a[0] - a[2]) / (a[0] - a[1] + a[2]) / w
+    s = (z - 1) / (z + 1) / w
+    parts = torch.stack([s**2 + damping * s + 1, s, s**0]) / (s**2 + damping * s + 1)
+    wanted = (b.to(powers.dtype) @ powers) / (a.to(powers.dtype) @ powers)
+    gains = torch.linalg.solve(parts.T, wanted).real
+    one, zero = torch.ones_like(w), torch.zeros_like(w)
+    # x = high + damping band + low; band = s1 + w high; low = s2 + w band
+    system = torch.stack([one, damping, one, -w, one, zero, zero, -w, one]).reshape(3, 3)
+    known = torch.tensor([x, memory[0], memory[1]], dtype=torch.float64)
+    _, band, low = torch.linalg.solve(system, known)
+    memory[:2] = [float(2 * band - memory[0]), float(2 * low - memory[1])]
+    return float(gains @ torch.stack([torch.tensor(x, dtype=torch.float64), band, low]))
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
@@ -99,6 +126,7 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
     yield Sample((noise(2, 3, 70), sections(3)), name="three sections for all rows")
     yield Sample((noise(3, 2, 65), sections(3, 2, 2)), name="sections for each row")
     yield Sample((noise(2, 1, 9), sections(10)), name="ten sections")
+    yield Sample((noise(2, 1, 68), sections(2, 1, 2, 68).movedim(3, -1)), name="moving every sample")
     low = torch.tensor([[4.27e-6, 8.55e-6, 4.27e-6, 1.0, -1.99941, 0.99943]], dtype=torch.float64)
     yield Sample((noise(1, 2, 700), low), name="32 Hz low-pass at Q 7")
 

@@ -1,0 +1,87 @@
+"""An equaliser of low cut, low shelf, four bells, high shelf and high cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dspcore import ops
+from dspcore.effects.effect import Effect
+from dspcore.effects.param import Param
+
+_BUTTERWORTH = 0.5**0.5  # the q of a second-order slope without a bump
+
+
+def _gain() -> Param:
+    return Param(-24.0, 24.0, default=0.0, doc="Boost or cut.")
+
+
+def _bell(default: float) -> Param:
+    return Param(20.0, 20_000.0, default=default, scale="log", doc="Centre of the bell.")
+
+
+def _q() -> Param:
+    return Param(0.1, 10.0, default=1.0, scale="log", doc="Centre over bandwidth: high is narrow.")
+
+
+class ParametricEQ(Effect):
+    """Shape the spectrum with two cuts, two shelves and four bells.
+
+    Second-order sections after the Audio EQ Cookbook, in series. Cuts fall by 12 dB an octave and are
+    3 dB down at their corner.
+    """
+
+    aliases = ("eq",)
+
+    low_cut_hz = Param(10.0, 2_000.0, default=10.0, scale="log", doc="Nothing much passes below.")
+    low_shelf_hz = Param(20.0, 2_000.0, default=100.0, scale="log", doc="Corner of the low shelf.")
+    low_shelf_gain_db = _gain()
+    peak_1_hz = _bell(200.0)
+    peak_1_gain_db = _gain()
+    peak_1_q = _q()
+    peak_2_hz = _bell(700.0)
+    peak_2_gain_db = _gain()
+    peak_2_q = _q()
+    peak_3_hz = _bell(2_000.0)
+    peak_3_gain_db = _gain()
+    peak_3_q = _q()
+    peak_4_hz = _bell(6_000.0)
+    peak_4_gain_db = _gain()
+    peak_4_q = _q()
+    high_shelf_hz = Param(
+        500.0, 20_000.0, default=8_000.0, scale="log", doc="Corner of the high shelf."
+    )
+    high_shelf_gain_db = _gain()
+    high_cut_hz = Param(500.0, 20_000.0, default=20_000.0, scale="log", doc="Little passes above.")
+
+    def sections(self, params: dict[str, Tensor]) -> Tensor:
+        """Second-order sections, (b, 8, 6) or (b, 8, 6, t), from physical parameters."""
+        rate, design, p = self.sample_rate, ops.design, params
+        parts = [
+            design.highpass(p["low_cut_hz"], _BUTTERWORTH, rate),
+            design.lowshelf(p["low_shelf_hz"], _BUTTERWORTH, p["low_shelf_gain_db"], rate),
+            *(
+                design.peak(p[f"peak_{i}_hz"], p[f"peak_{i}_q"], p[f"peak_{i}_gain_db"], rate)
+                for i in (1, 2, 3, 4)
+            ),
+            design.highshelf(p["high_shelf_hz"], _BUTTERWORTH, p["high_shelf_gain_db"], rate),
+            design.lowpass(p["high_cut_hz"], _BUTTERWORTH, rate),
+        ]
+        length = max(part.shape[1] for part in parts)
+        return torch.stack([part.expand(-1, length, -1) for part in parts], 1).movedim(2, -1)
+
+    def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
+        """All sections in one pass."""
+        return ops.sosfilt(audio, self.sections(params)[:, None], state)
+
+    def tail_seconds(self) -> float:
+        """Until the slowest section has fallen by 60 dB: a bell's ring lasts as its q."""
+        slowest = max(
+            [
+                _BUTTERWORTH / self.values["low_cut_hz"],
+                *(self.values[f"peak_{i}_q"] / self.values[f"peak_{i}_hz"] for i in (1, 2, 3, 4)),
+            ]
+        )
+        return 2.2 * slowest  # ln(1000) / pi cycles of the corner, times q
