@@ -1,4 +1,4 @@
-# make demo | test | bench | lint | clean. Each sets up what it needs in .venv, and is cheap to repeat.
+# make demo | test | bench | lint | docs | clean. Each sets up what it needs in .venv, and is cheap to repeat.
 # Arguments go through ARGS: make test ARGS="tests/ops -x"
 
 SHELL := bash
@@ -11,15 +11,16 @@ ARGS ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-SOURCES := $(shell find csrc bindings -type f -not -name '.*')
+SOURCES := $(shell find csrc bindings cmake -type f -not -name '.*')
 
-.PHONY: help setup peers demo test bench lint clean
+.PHONY: help setup peers demo test bench lint docs clean
 
 help:
 	@echo "make demo   hide settings of a chain, find them again, write demo/report.html"
 	@echo "make test   run the tests"
 	@echo "make bench  measure against other libraries, write bench/RESULTS.md"
 	@echo "make lint   check style and types"
+	@echo "make docs   write the tables in docs/ again, from the declarations"
 	@echo "make clean  remove everything that make made"
 
 $(BIN)/python:
@@ -36,7 +37,7 @@ $(VENV)/.tools: constraints.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.built: $(VENV)/.tools pyproject.toml constraints.txt CMakeLists.txt $(SOURCES)
 	@echo "building dspcore"
-	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@$(PIP) --no-build-isolation -C cmake.define.DSPCORE_EMULATE_CUDA=ON --editable '.[dev]'
 	@touch $@
 
 # A peer that does not install is named here and again in the table; it never stops the others.
@@ -65,6 +66,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --ignore-missing-imports -p bench
+
+docs: setup
+	$(BIN)/python -m docs
 
 clean:
 	rm -rf $(VENV) build dist demo .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -18,14 +18,15 @@ namespace py = pybind11;
 
 namespace {
 
-#ifdef DSP_CUDA_MODULE
+#ifdef DSP_EMULATED_MODULE
+constexpr std::int32_t kDevice = dlpack::kCpu;
+constexpr std::array<const char*, 1> kIsaNames = {"emulated"};
+#elif defined(DSP_CUDA_MODULE)
 constexpr std::int32_t kDevice = dlpack::kCuda;
 constexpr std::array<const char*, 1> kIsaNames = {"cuda"};
-constexpr int kChunk = 16;
 #else
 constexpr std::int32_t kDevice = dlpack::kCpu;
 constexpr std::array<const char*, 3> kIsaNames = {"baseline", "avx2", "avx512"};
-constexpr int kChunk = 64;
 #endif
 
 const dlpack::ExchangeApi* api = nullptr;
@@ -67,12 +68,15 @@ void use_exchange_api(const py::capsule& capsule) {
   api = table;
 }
 
-dsp::View view_of(py::handle object) {
+/// `device` is the index of the device that the tensors before this one were on; negative at first.
+dsp::View view_of(py::handle object, int& device) {
   dsp::View view;
   if (object.is_none()) return view;
   dlpack::Tensor tensor;
   if (api->tensor_from_py_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
-  if (tensor.device.type != kDevice) throw std::invalid_argument("kernel call: a tensor is on another device");
+  if (tensor.device.type != kDevice || (device >= 0 && tensor.device.id != device))
+    throw std::invalid_argument("kernel call: a tensor is on another device");
+  device = tensor.device.id;
   if (tensor.dtype.code != dlpack::kFloat || tensor.dtype.lanes != 1 || (tensor.dtype.bits != 32 && tensor.dtype.bits != 64))
     throw std::invalid_argument("kernel call: a tensor is neither float32 nor float64");
   if (tensor.ndim > dsp::kMaxDims) throw std::invalid_argument("kernel call: a tensor has too many dimensions");
@@ -98,18 +102,24 @@ void call(int index, int which, int threads, std::uintptr_t stream, const py::tu
     throw std::invalid_argument(std::string(table.name) + ": kernel called with " + std::to_string(tensors.size()) +
                                 " tensors, wants " + std::to_string(expected));
   std::array<dsp::View, kMaxViews> views;
-  for (std::size_t i = 0; i < expected; ++i) views[i] = view_of(tensors[i]);
+  int device = -1;
+  for (std::size_t i = 0; i < expected; ++i) views[i] = view_of(tensors[i], device);
   dsp::Call c;
   c.views = views.data();
   c.count = int(expected);
   c.threads = threads;
+  c.device = device;
   c.stream = reinterpret_cast<void*>(stream);
   for (std::size_t i = 0; i < attrs.size(); ++i) c.attrs[i] = attrs[i].cast<std::int64_t>();
   const dsp::KernelTable& portable = dsp::kernels(dsp::Isa::kBaseline)[std::size_t(index)];
   const std::array<dsp::Kernel, 4> list = {table.forward, table.backward, portable.forward_dual, portable.backward_dual};
   const dsp::Kernel kernel = list.at(std::size_t(which));
   const py::gil_scoped_release released;
-  kernel(c);
+  try {
+    kernel(c);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(std::string(table.name) + ": " + error.what());
+  }
 }
 
 std::vector<std::tuple<std::string, int, int, int, int>> ops() {
@@ -125,7 +135,8 @@ PYBIND11_MODULE(DSP_MODULE, m) {
   m.doc() = "Kernels of dspcore. Use dspcore.ops.";
   for (int i = 0; i < int(kIsaNames.size()); ++i)
     if (supported(dsp::Isa(i))) chosen = dsp::Isa(i);
-  m.attr("chunk") = kChunk;
+  const std::vector<dsp::KernelTable>& portable = dsp::kernels(dsp::Isa::kBaseline);
+  m.attr("chunk") = portable.empty() ? 0 : portable.front().chunk;
   m.def("ops", &ops, "(name, arguments, results, workspaces, scratches) of every op, in the order of their indices.");
   m.def("isas", &isas, "Instruction sets that this build has and this processor runs.");
   m.def("isa", [] { return std::string(kIsaNames[std::size_t(chosen)]); }, "The instruction set in use.");

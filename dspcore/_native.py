@@ -1,4 +1,4 @@
-"""The native modules, found once; a missing one is remembered and raised at the first kernel call."""
+"""The native modules, found once; a missing one is remembered and raised at the first call."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BUILD = {
 def _load(device: str) -> ModuleType | Exception:
     try:
         module = importlib.import_module(f"dspcore._{device}")
-        module.use_exchange_api(torch.Tensor.__dlpack_c_exchange_api__)  # type: ignore[attr-defined]
+        module.use_exchange_api(torch.Tensor.__dlpack_c_exchange_api__)
     except (ImportError, AttributeError, RuntimeError) as error:
         return error
     return module
 
 
 def module(device: str) -> Any:
-    """The kernels for tensors on `device` ("cpu" or "cuda"); RuntimeError with the fix if not built."""
+    """Kernels for tensors on `device`, "cpu" or "cuda"; RuntimeError with the fix if not built."""
     if device not in _BUILD:
         raise RuntimeError(
             f"dspcore has no kernels for device {device!r}; move the tensors to cpu or cuda"

@@ -1,9 +1,11 @@
-"""Errors that a person can act on, and the sentence that names the nearest known word."""
+"""Errors that a person can act on, the nearest known word, and when values may be checked."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+import torch
 
 
 class UserError(ValueError):
@@ -19,3 +21,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {' or '.join(repr(w) for w in close)}?"
     return f"known: {', '.join(words) or 'none'}"
+
+
+def checking_values() -> bool:
+    """Whether values may be looked at: not while compiling or under a functorch transform."""
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()

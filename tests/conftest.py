@@ -38,6 +38,11 @@ def native() -> None:
         _missing("NATIVE", "dspcore._cpu is not built")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        _missing("GPU", "needs a GPU: torch finds no CUDA device")
+
+
 def _missing(what: str, why: str) -> None:
     """Skip, or fail where DSPCORE_REQUIRE_<what>=1 says that it has to be there."""
     if os.environ.get(f"DSPCORE_REQUIRE_{what}") == "1":

@@ -21,7 +21,7 @@ LAYERS = (
     ("errors", "files", "registry"),
     ("_native",),
     ("ops",),
-    ("audio", "loudness"),
+    ("audio", "loudness", "losses"),
     ("effects", "synth", "nn"),
     ("chain", "graph"),
     ("preset",),

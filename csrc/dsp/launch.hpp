@@ -4,7 +4,10 @@
 #pragma once
 
 #include "dsp/port.hpp"
-#ifndef __CUDACC__
+#ifdef __CUDACC__
+#include <stdexcept>
+#include <string>
+#else
 #include "dsp/threads.hpp"
 #endif
 
@@ -22,15 +25,39 @@ __global__ void run_rows(Body body, std::int64_t rows) {
   if (row < rows) body.template run<T>(row, rows);
 }
 
-void raise_cuda(cudaError_t error);
+inline void check(cudaError_t error) {
+  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(error));
+}
+
+/// Makes `device` the current one while it lives, then the caller's again.
+class OnDevice {
+ public:
+  explicit OnDevice(int device) {
+    check(cudaGetDevice(&callers_));
+    moved_ = device != callers_;
+    if (moved_) check(cudaSetDevice(device));
+  }
+  ~OnDevice() {
+    if (moved_) cudaSetDevice(callers_);
+  }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int callers_ = 0;
+  bool moved_ = false;
+};
 
 template <class T, class Body>
 void launch(const Call& call, const Body& body, std::int64_t rows, std::int64_t /*work*/) {
   if (rows == 0) return;
   constexpr int kThreads = 64;
-  const auto blocks = unsigned((rows + kThreads - 1) / kThreads);
-  run_rows<T><<<blocks, kThreads, 0, static_cast<cudaStream_t>(call.stream)>>>(body, rows);
-  raise_cuda(cudaGetLastError());
+  const OnDevice on(call.device);
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(unsigned((rows + kThreads - 1) / kThreads));
+  config.blockDim = dim3(kThreads);
+  config.stream = static_cast<cudaStream_t>(call.stream);
+  check(cudaLaunchKernelEx(&config, run_rows<T, Body>, body, rows));
 }
 
 /// Rows are the threads' business on a GPU; a body that offers lanes gets them on a CPU only.

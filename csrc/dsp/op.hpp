@@ -73,7 +73,7 @@ struct Register {
     static_assert(F::kPorts == Op::kArguments + Op::kResults + Op::kWorkspaces);
     static_assert(B::kPorts == 2 * Op::kArguments + Op::kWorkspaces + Op::kScratches + Op::kResults);
     KernelTable table{Op::kName, Op::kArguments, Op::kResults, Op::kWorkspaces, Op::kScratches,
-                      plain<Op, F>, plain<Op, B>, nullptr, nullptr};
+                      kChunk, plain<Op, F>, plain<Op, B>, nullptr, nullptr};
     // Dual kernels work row by row and gain nothing from wider lanes: one build of them serves all.
     if constexpr (Isa::DSP_ISA == Isa::kBaseline) {
       table.forward_dual = dual<Op, F>;

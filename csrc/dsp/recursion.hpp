@@ -83,7 +83,7 @@ struct Recursion {
       const Rows rows{first, count, x.size(1)};
       const int stages = int(params.size(2));
       const std::int64_t length = x.size(2);
-      const bool moving = params.size(4) > 1;
+      const bool moving = params.size(4) != 1;
       T s[kMaxStages][S], c[kMaxStages][C], tile[kChunk];
       for (int k = 0; k < stages; ++k) {
         for (int i = 0; i < S; ++i) s[k][i] = load<T>(state, rows, k, i);
@@ -129,7 +129,7 @@ struct Recursion {
       const Rows rows{first, count, x.size(1)};
       const int stages = int(params.size(2));
       const std::int64_t length = x.size(2);
-      const bool moving = params.size(4) > 1;
+      const bool moving = params.size(4) != 1;
       T c[kMaxStages][C], gs[kMaxStages][S];
       Wide total[kMaxStages][C];
       T inputs[kMaxStages][kChunk], states[kMaxStages][kChunk][S], g[kChunk];

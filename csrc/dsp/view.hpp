@@ -30,6 +30,7 @@ struct Call {
   int count = 0;
   std::int64_t attrs[kMaxAttrs] = {};
   int threads = 1;
+  int device = 0;  ///< of the tensors, and of the stream
   void* stream = nullptr;
 };
 
@@ -40,6 +41,7 @@ using Kernel = void (*)(const Call&);
 struct KernelTable {
   const char* name;
   int arguments, results, workspaces, scratches;
+  int chunk;  ///< samples between two kept states: sizes the workspaces
   Kernel forward, backward, forward_dual, backward_dual;
 };
 

@@ -16,7 +16,7 @@ struct Allpole {
   static constexpr int kArguments = 3, kResults = 2, kWorkspaces = 1, kScratches = 0;
   static constexpr bool kLanes = true, kWide = false;
   static constexpr int kMaxOrder = 128;  // the Python op refuses more
-  static constexpr int kStretch = 16;    // samples worked on at a time: bounds the scratch
+  static constexpr int kStretch = kChunk / 4;  // samples worked on at a time: bounds the scratch
 
   /// Coefficient i of (b, c, p, n) as a signal (b, c, n).
   static DSP_HD Port plane(const Port& a, int i) {
@@ -29,7 +29,7 @@ struct Allpole {
   /// Coefficients of samples [t0, t0 + n), one stretch an order; constant ones are repeated.
   template <class T>
   static DSP_HD void load_coefficients(const Port& a, const Rows& rows, std::int64_t t0, int n, int order, T* c) {
-    const bool moving = a.size(3) > 1;
+    const bool moving = a.size(3) != 1;
     for (int i = 0; i < order; ++i) {
       const Port signal = plane(a, i);
       if (moving) {
@@ -93,7 +93,7 @@ struct Allpole {
       const Rows rows{first, count, x.size(1)};
       const int order = int(a.size(2));
       const std::int64_t length = x.size(2);
-      const bool moving = a.size(3) > 1, wanted = ga.given() || ga.tangent.data;
+      const bool moving = a.size(3) != 1, wanted = ga.given() || ga.tangent.data;
       T c[kMaxOrder * kStretch], h[kMaxOrder + kStretch], owed[kMaxOrder + kStretch], gc[kStretch];
       Wide total[kMaxOrder];
       for (int i = 0; i < order; ++i) {

@@ -81,7 +81,7 @@ struct BiquadDesign {
 
     template <class T>
     DSP_HD void run(std::int64_t row, std::int64_t) const {
-      T out[6];
+      T out[6] = {};
       biquad(Shape(attrs.value[0]), controls.load<T>(row, 0), controls.load<T>(row, 1),
              controls.load<T>(row, 2), out);
       for (int i = 0; i < 6; ++i) sos.store(out[i], row, i);

@@ -54,11 +54,11 @@ struct Delay {
     DSP_HD Item(std::int64_t r, const Port& x, const Port& delay, const Port& matrix, const Port& sos,
                 const Port& past, const Attrs& attrs)
         : row(r), length(x.size(2)), history(past.size(2)), lines(int(x.size(1))),
-          sections(int(sos.size(2))), moving(delay.size(2) > 1), matrix_moves(matrix.size(3) > 1),
-          filters_move(sos.size(4) > 1), cubic(attrs.value[0] != 0) {
+          sections(int(sos.size(2))), moving(delay.size(2) != 1), matrix_moves(matrix.size(3) != 1),
+          filters_move(sos.size(4) != 1), cubic(attrs.value[0] != 0) {
       for (int i = 0; i < lines; ++i) {
-        for (int j = 0; j < lines; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
-        for (int k = 0; k < sections; ++k) Recursion<Sosfilt>::coefficients(sos, rows(i), k, 0, c[i][k]);
+        for (int j = 0; j < lines && !matrix_moves; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
+        for (int k = 0; k < sections && !filters_move; ++k) Recursion<Sosfilt>::coefficients(sos, rows(i), k, 0, c[i][k]);
       }
     }
 

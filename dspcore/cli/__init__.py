@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 #: A command is the module of that name beside this file, with a click command called `command`.
-COMMANDS = ("render", "effects", "preset", "info")
+COMMANDS = ("render", "match", "demo", "effects", "preset", "info")
 
 
 class Interrupted(KeyboardInterrupt):

@@ -20,11 +20,12 @@ def smoothing(time_ms: Tensor, sample_rate: int) -> Tensor:
 class Compressor(Effect):
     """Turn the loud parts down.
 
-    The level is the greatest magnitude over the channels, so a stereo image stays where it is. It is
-    taken sample by sample, without averaging; the gain is smoothed in dB. With a `sidechain` (audio of
-    the same length) the level is that signal's.
+    The level is the greatest magnitude over the channels, so a stereo image stays where it is. It
+    is taken sample by sample, without averaging; the gain is smoothed in dB. With a `sidechain`
+    (audio of the same length) the level is that signal's.
 
-    Source: D. Giannoulis, M. Massberg, J. Reiss, "Digital Dynamic Range Compressor Design", JAES 2012.
+    Source: D. Giannoulis, M. Massberg, J. Reiss, "Digital Dynamic Range Compressor Design",
+    JAES 2012.
     """
 
     inputs = ("sidechain",)

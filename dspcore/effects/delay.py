@@ -11,14 +11,16 @@ from torch import Tensor
 from dspcore import ops
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
+from dspcore.effects.parametric_eq import ring_seconds
 
 
 class Delay(Effect):
     """Repeat the sound, each echo quieter and duller than the one before.
 
-    Echoes are read between samples by third-order Lagrange interpolation, so the time may move. Filters
-    sit in the loop: the first echo has passed none, the second has passed them once. In `ping_pong` mode
-    (stereo; mono is made stereo) both channels enter on the left and echoes change sides.
+    Echoes are read between samples by third-order Lagrange interpolation, so the time may move.
+    Filters sit in the loop: the first echo has passed none, the second has passed them once. In
+    `ping_pong` mode (stereo; mono is made stereo) both channels enter on the left and echoes change
+    sides.
     """
 
     mode = Choice("straight", "ping_pong", default="straight", doc="Whether echoes change sides.")
@@ -61,8 +63,37 @@ class Delay(Effect):
         mix = p["mix"].to(audio.dtype)
         return dry + mix * (echoes - dry), state
 
+    def suggest(self, dry: Tensor, reference: Tensor) -> dict[str, list[float]]:
+        """Echo times, from the response that would turn `dry` into `reference`.
+
+        A gradient sees an echo only from a few samples away. The response (a regularised quotient
+        of the spectra) repeats at the echo time, so its cepstrum peaks there, whatever the phase of
+        the other effects; exactly so where these are linear.
+        """
+        size = 2 * max(dry.shape[1], reference.shape[1])
+        before, after = (torch.fft.rfft(s.double().mean(0), size) for s in (dry, reference))
+        power = before.abs().square()
+        floor = 1e-4 * power.mean()
+        gain = (after * before.conj()).abs().square() / (power + floor).square()
+        cepstrum = torch.fft.irfft(torch.log(gain + 1e-4 * gain.mean()), size)
+        low, high = type(self).time_ms.range(self.sample_rate)
+        first, last = (int(ms * self.sample_rate / 1000) for ms in (low, high))
+        strength = cepstrum[: min(last, size // 2)].abs()
+        strength[:first] = 0
+        found: list[float] = []
+        for _ in range(8):
+            peak = int(strength[1:-1].argmax()) + 1
+            left, top, right = cepstrum[peak - 1 : peak + 2].tolist()
+            bend = left - 2 * top + right
+            offset = 0.5 * (left - right) / bend if bend else 0.0
+            found.append((peak + offset) * 1000 / self.sample_rate)
+            near = self.sample_rate // 500
+            strength[max(0, peak - near) : peak + near] = 0
+        return {"time_ms": found}
+
     def tail_seconds(self) -> float:
-        """Until an echo is 60 dB below the first."""
+        """Until an echo is 60 dB below the first, and the high-pass in the loop has rung out."""
         feedback = self.values["feedback"]
         repeats = math.ceil(math.log(1e-3) / math.log(feedback)) if feedback > 0 else 0
-        return self.values["time_ms"] / 1000 * (1 + repeats)
+        filters = ring_seconds(self.values["low_cut_hz"], 0.5**0.5, self.sample_rate)
+        return self.values["time_ms"] / 1000 * (1 + repeats) + (filters if feedback > 0 else 0.0)

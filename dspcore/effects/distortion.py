@@ -10,14 +10,16 @@ from torch import Tensor
 from dspcore import ops
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
+from dspcore.effects.parametric_eq import ring_seconds
 from dspcore.ops.antialiased import CURVES
 
 
 class Distortion(Effect):
     """Drive the sound into a curve that bends it.
 
-    The curve is averaged between samples (first-order antiderivative anti-aliasing), which delays it by
-    half a sample; the dry part of `mix` is averaged over the same two samples, so the two stay in step.
+    The curve is averaged between samples (first-order antiderivative anti-aliasing), which delays
+    it by half a sample; the dry part of `mix` is averaged over the same two samples, so the two
+    stay in step.
     """
 
     curve = Choice(*CURVES, default="tanh", doc="How the peaks are bent.")
@@ -41,3 +43,7 @@ class Distortion(Effect):
         bent = bent * (10 ** (p["output_db"] / 20)).to(audio.dtype)
         return dry + mix * (bent - dry), (curve_state, tone_state, audio[..., -1])
 
+    def tail_seconds(self) -> float:
+        """Until the tone's low-pass has fallen by 60 dB; curve and section hold three samples."""
+        rate = self.sample_rate
+        return ring_seconds(self.values["tone_hz"], 0.5**0.5, rate) + 3 / rate

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dspcore.effects.param import Choice, Param
-from dspcore.errors import nearest
+from dspcore.errors import checking_values, nearest
 
 Value = float | Tensor
 
@@ -78,6 +78,22 @@ class Effect(nn.Module):
     def tail_seconds(self) -> float:
         """How long the output rings, down to -60 dB, after the input ends."""
         return 0.0
+
+    def suggest(self, dry: Tensor, reference: Tensor) -> dict[str, list[float]]:
+        """Values worth trying, most likely first, for parameters that a gradient would not find.
+
+        Args:
+            dry: The sound before, (c, t).
+            reference: The same sound after this and perhaps other effects, (c, t).
+
+        Returns:
+            Physical values by parameter; nothing for those that gradients find.
+        """
+        return {}
+
+    def canonical(self, values: dict[str, float]) -> dict[str, float]:
+        """Of the settings that sound just like `values`, the one that reads best."""
+        return values
 
     # What everyone uses.
 
@@ -275,12 +291,7 @@ def stack_units(items: list[tuple[Param, Value]], sample_rate: int) -> Tensor:
         units = [u.reshape(-1) for u in units]
     else:
         units = [u if u.ndim == 2 else u.reshape(-1, 1) for u in units]
-    return torch.stack(torch.broadcast_tensors(*units), dim=1)  # type: ignore[no-untyped-call]
-
-
-def checking_values() -> bool:
-    """Whether values may be looked at: not while compiling or under a functorch transform."""
-    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+    return torch.stack(torch.broadcast_tensors(*units), dim=1)
 
 
 def check_audio(audio: object, who: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -29,8 +30,8 @@ def _q() -> Param:
 class ParametricEQ(Effect):
     """Shape the spectrum with two cuts, two shelves and four bells.
 
-    Second-order sections after the Audio EQ Cookbook, in series. Cuts fall by 12 dB an octave and are
-    3 dB down at their corner.
+    Second-order sections after the Audio EQ Cookbook, in series. Cuts fall by 12 dB an octave and
+    are 3 dB down at their corner.
     """
 
     aliases = ("eq",)
@@ -76,12 +77,32 @@ class ParametricEQ(Effect):
         """All sections in one pass."""
         return ops.sosfilt(audio, self.sections(params)[:, None], state)
 
+    def canonical(self, values: dict[str, float]) -> dict[str, float]:
+        """Bells in the order of their frequencies: exchanging two changes nothing."""
+        order = sorted((1, 2, 3, 4), key=lambda i: values[f"peak_{i}_hz"])
+        bells = {
+            f"peak_{to}_{key}": values[f"peak_{of}_{key}"]
+            for to, of in enumerate(order, start=1)
+            for key in ("hz", "gain_db", "q")
+        }
+        return {name: bells.get(name, value) for name, value in values.items()}
+
     def tail_seconds(self) -> float:
-        """Until the slowest section has fallen by 60 dB: a bell's ring lasts as its q."""
-        slowest = max(
-            [
-                _BUTTERWORTH / self.values["low_cut_hz"],
-                *(self.values[f"peak_{i}_q"] / self.values[f"peak_{i}_hz"] for i in (1, 2, 3, 4)),
-            ]
-        )
-        return 2.2 * slowest  # ln(1000) / pi cycles of the corner, times q
+        """Until all sections, one after another, have fallen by 60 dB."""
+        v = self.values
+        poles = [(v["low_cut_hz"], _BUTTERWORTH), (v["high_cut_hz"], _BUTTERWORTH)]
+        # A boost lowers the poles of a low shelf and narrows those of a bell.
+        poles.append((v["low_shelf_hz"] / 10 ** (v["low_shelf_gain_db"] / 80), _BUTTERWORTH))
+        poles.append((v["high_shelf_hz"], _BUTTERWORTH))
+        for i in (1, 2, 3, 4):
+            amplitude = 10 ** (v[f"peak_{i}_gain_db"] / 40)
+            poles.append((v[f"peak_{i}_hz"], v[f"peak_{i}_q"] * amplitude))
+        return sum(ring_seconds(corner, q, self.sample_rate) for corner, q in poles)
+
+
+def ring_seconds(corner_hz: float, q: float, sample_rate: int) -> float:
+    """How long a section's poles take to fall by 60 dB, about 2.2 q cycles of the corner."""
+    if q < 0.5:  # two real poles, of which the slower counts
+        q = q / (1 - math.sqrt(1 - 4 * q * q))
+    alpha = min(math.sin(2 * math.pi * corner_hz / sample_rate) / (2 * q), 0.999)
+    return math.log(1000) / math.atanh(alpha) / sample_rate

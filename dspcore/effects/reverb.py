@@ -22,10 +22,10 @@ _OUT = ((1, 0, 1, 0, 1, 0, -1, 0), (0, 1, 0, -1, 0, 1, 0, 1))
 class Reverb(Effect):
     """Let the sound ring on in a room whose decay is set band by band.
 
-    A feedback delay network of eight lines with an orthogonal matrix. Every line ends in two shelves
-    that take away, per pass, just what makes each band fall by 60 dB in its decay time (J.-M. Jot,
-    A. Chaigne, AES 1991); the decay is exact in the middle of a band and blends over an octave at the
-    crossovers. Mono stays mono, stereo stays stereo.
+    A feedback delay network of eight lines with an orthogonal matrix. Every line ends in two
+    shelves that take away, per pass, just what makes each band fall by 60 dB in its decay time
+    (J.-M. Jot, A. Chaigne, AES 1991); the decay is exact in the middle of a band and blends over an
+    octave at the crossovers. Mono stays mono, stereo stays stereo.
     """
 
     size = Choice(*_SIZES, default="medium", doc="Lengths of the lines.")
@@ -58,7 +58,7 @@ class Reverb(Effect):
         )
         gain = (10 ** (mid / 20))[..., None]
         low = torch.cat([low[..., :3] * gain, low[..., 3:].expand(*gain.shape[:-1], 3)], -1)
-        parts = torch.broadcast_tensors(low, high)  # type: ignore[no-untyped-call]
+        parts = torch.broadcast_tensors(low, high)
         return torch.stack(parts, 2).movedim(3, -1)
 
     def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:

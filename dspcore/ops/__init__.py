@@ -1,6 +1,7 @@
 """Exact differentiable building blocks of audio DSP, on CPU and CUDA."""
 
 from dspcore.ops import design
+from dspcore.ops._record import RECORDS
 from dspcore.ops.allpole import allpole
 from dspcore.ops.antialiased import antialiased
 from dspcore.ops.compressor import compressor_gain
@@ -10,6 +11,7 @@ from dspcore.ops.sinusoids import sinusoids
 from dspcore.ops.sosfilt import sosfilt
 
 __all__ = [
+    "RECORDS",
     "allpole",
     "antialiased",
     "compressor_gain",

@@ -15,7 +15,9 @@ def audio(op: str, x: Tensor, name: str = "x", dims: str = "(b, c, t)") -> tuple
     if not isinstance(x, Tensor):
         raise TypeError(f"{op}: {name} must be a torch.Tensor, got {type(x).__name__}")
     if x.dtype not in _FLOATS:
-        raise TypeError(f"{op}: {name} must be float32 or float64, got {x.dtype}; use {name}.float()")
+        raise TypeError(
+            f"{op}: {name} must be float32 or float64, got {x.dtype}; use {name}.float()"
+        )
     if x.ndim != 3:
         raise ValueError(f"{op}: {name} must have the shape {dims}, got {tuple(x.shape)}")
     b, c, t = x.shape
@@ -34,14 +36,18 @@ def signal_state(op: str, state: Tensor | None, x: Tensor, shape: Sequence[int])
     return state.to(x.dtype)
 
 
-def broadcast(op: str, name: str, value: Tensor | float, like: Tensor, shape: Sequence[int]) -> Tensor:
+def broadcast(
+    op: str, name: str, value: Tensor | float, like: Tensor, shape: Sequence[int]
+) -> Tensor:
     """A float64 tensor of `shape` from a number or a tensor that broadcasts to it."""
     tensor = torch.as_tensor(value, dtype=torch.float64, device=like.device)
     if tensor.ndim not in (0, len(shape)) or any(
         n not in (1, m) for n, m in zip(tensor.shape, shape, strict=False)
     ):
-        raise ValueError(f"{op}: {name} must be a number or have the shape {tuple(shape)}, "
-                         f"got {tuple(tensor.shape)}")
+        raise ValueError(
+            f"{op}: {name} must be a number or have the shape {tuple(shape)}, "
+            f"got {tuple(tensor.shape)}"
+        )
     return tensor.expand(*shape)
 
 
@@ -62,5 +68,5 @@ def row_controls(op: str, x: Tensor, **controls: Tensor | float) -> Tensor:
                 f"{tuple(x.shape)}, got {tuple(v.shape)}"
             )
         tensors[name] = v.reshape(1, 1, 1) if v.ndim == 0 else v[..., None] if v.ndim == 2 else v
-    n = max(v.shape[2] for v in tensors.values())
+    n = next((v.shape[2] for v in tensors.values() if v.shape[2] != 1), 1)  # 0 is a length too
     return torch.stack([v.expand(b, c, n) for v in tensors.values()], 2)[:, :, None]

@@ -1,4 +1,4 @@
-"""What is said about an op once: its arguments by named dimensions, and how to know that it is right."""
+"""What is said about an op once: its arguments by named dimensions, and what proves it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Sample:
 class Record:
     """One op: what its kernels take and give, and what proves it.
 
-    Dimensions are words: a letter bound by an argument (`t`), an attribute's name, `chunk` and `chunks`
-    (samples between two states kept for the backward pass, and how many there are), a number, or a sum
-    of products of those (`d+t`). Tensors named in `precise` are float64 whatever the audio is; the
-    others have the audio's type, which is that of the first argument.
+    Dimensions are words: a letter bound by an argument (`t`), an attribute's name, `chunk` and
+    `chunks` (samples between two states kept for the backward pass, and how many there are), a
+    number, or a sum of products of those (`d+t`). Tensors named in `precise` are float64 whatever
+    the audio is; the others have the audio's type, which is that of the first argument.
     """
 
     name: str

@@ -19,8 +19,8 @@ def allpole(x: Tensor, a: Tensor, state: Tensor | None = None) -> tuple[Tensor, 
 
     Args:
         x: Signal, (b, c, t), float32 or float64.
-        a: Coefficients without the leading 1, in the type of `x`: (b, c, p) constant or (b, c, p, t)
-            for each sample; b and c may be 1. Order p is at most 128.
+        a: Coefficients without the leading 1, in the type of `x`: (b, c, p) constant or (b, c, p,
+            t) for each sample; b and c may be 1. Order p is at most 128.
         state: The last p outputs, newest first, (b, c, p); silence when left out.
 
     Returns:
@@ -50,7 +50,8 @@ def allpole(x: Tensor, a: Tensor, state: Tensor | None = None) -> tuple[Tensor, 
     if p > _MAX_ORDER:
         raise ValueError(f"allpole: order must be at most {_MAX_ORDER}, got {p}; split the filter")
     full = full.to(x.dtype).expand(b, c, p, full.shape[3])
-    return _OP(x, full, signal_state("allpole", state, x, (b, c, p)))
+    y, after = _OP(x, full, signal_state("allpole", state, x, (b, c, p)))
+    return y, after
 
 
 def _reference(x: Tensor, a: Tensor) -> Tensor:
@@ -69,7 +70,9 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
 
     yield Sample((noise(1, 1, 67), 0.2 * noise(1, 1, 2)), name="order 2, one row")
     yield Sample((noise(2, 3, 33), 0.1 * noise(2, 3, 3, 33)), name="order 3, moving")
-    yield Sample((noise(2, 1, 21), 0.02 * noise(1, 1, 22, 21)), name="order 22, shorter than itself")
+    yield Sample(
+        (noise(2, 1, 21), 0.02 * noise(1, 1, 22, 21)), name="order 22, shorter than itself"
+    )
 
 
 RECORD = record(

@@ -18,10 +18,10 @@ CURVES = ("tanh", "arctan", "cubic", "hard")
 def antialiased(
     x: Tensor, curve: str, gain: Tensor | float = 1.0, state: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Bend `x` by a curve f averaged between samples: ``(F(g x[t]) - F(g x[t-1])) / (g x[t] - g x[t-1])``.
+    """Bend `x` by a curve f, averaged: ``y[t] = (F(u[t]) - F(u[t-1])) / (u[t] - u[t-1])``, u = g x.
 
-    F is the antiderivative of f. Averaging halves the slope of aliases that a plain curve folds back,
-    at the cost of half a sample of delay and a gentle roll-off of the top octave.
+    F is the antiderivative of f. Averaging halves the slope of aliases that a plain curve folds
+    back, at the cost of half a sample of delay and a gentle roll-off of the top octave.
 
     Args:
         x: Signal, (b, c, t), float32 or float64; computed in float64 either way.

@@ -24,8 +24,9 @@ def compressor_gain(
     """The linear gain that a feed-forward compressor puts on a signal whose level is that of `x`.
 
     With ``L = 20 log10 |x|`` (no lower than -120 dB) and ``o = L - threshold``, the curve asks for
-    ``(1/ratio - 1) o`` dB above the knee, ``(1/ratio - 1) (o + knee/2)^2 / (2 knee)`` inside it and 0
-    below; that gain is smoothed in dB (attack while it falls, release while it rises) and made linear.
+    ``(1/ratio - 1) o`` dB above the knee, ``(1/ratio - 1) (o + knee/2)^2 / (2 knee)`` inside it and
+    0 below; that gain is smoothed in dB (attack while it falls, release while it rises) and made
+    linear.
 
     Args:
         x: Side-chain signal, (b, c, t), float32 or float64.
@@ -65,13 +66,13 @@ def _reference(
     x: Tensor, threshold: float, ratio: float, knee: float, attack: float, release: float
 ) -> Tensor:
     """The curve in plain torch, smoothed upside down by the reference of `envelope`."""
-    from dspcore.ops.envelope import RECORD as smoother
+    from dspcore.ops.envelope import RECORD as SMOOTHER
 
     over = 20 * torch.log10(x.abs().clamp(min=1e-6)) - threshold
     inside = (over + knee / 2) ** 2 / (2 * knee) if knee else over.clamp(min=0)
     amount = torch.where(over > knee / 2, over, torch.where(over < -knee / 2, 0.0, inside))
-    assert smoother.reference is not None
-    fall = smoother.reference((1 - 1 / ratio) * amount, attack, release)
+    assert SMOOTHER.reference is not None
+    fall = SMOOTHER.reference((1 - 1 / ratio) * amount, attack, release)
     return 10 ** (-fall / 20)
 
 

@@ -32,10 +32,10 @@ def delay(
 
     Args:
         x: What goes into each line, (b, l, t), float32 or float64; at most 16 lines.
-        delay_samples: Delay d in samples, (b, l) or (b, l, t) where it moves, float64 for precision;
-            from 2 to `max_delay`. A delay outside gives NaN, never a wrong echo.
-        feedback: Matrix F from the outputs j to the inputs i of the lines, (b, l, l), or (b, l, l, t)
-            where it moves. The loop is stable when its gain at every frequency stays below 1.
+        delay_samples: Delay d in samples, (b, l) or (b, l, t) where it moves, float64 for
+            precision; from 2 to `max_delay`. A delay outside gives NaN, never a wrong echo.
+        feedback: Matrix F from the outputs j to the inputs i of the lines, (b, l, l), or
+            (b, l, l, t) where it moves. Stable while its gain at every frequency stays below 1.
         loop_sos: Sections h_j that each output passes on its way back, (b, l, k, 6) or
             (b, l, k, 6, t), with k <= 4, as in `sosfilt`; none when left out.
         state: State returned by the call before, with the same `max_delay`; silence when left out.
@@ -49,17 +49,19 @@ def delay(
         ValueError, TypeError: a shape, type or range does not fit.
 
     Source:
-        J.-M. Jot, A. Chaigne, "Digital Delay Networks for Designing Artificial Reverberators", 1991.
+        J.-M. Jot, A. Chaigne, "Digital Delay Networks for Designing Artificial Reverberators",
+        1991.
     """
     b, lines, t = audio("delay", x, dims="(b, l, t)")
     d = delay_samples.to(torch.float64)
     d = d[..., None] if d.ndim == 2 else d
     if d.ndim != 3 or d.shape[0] not in (1, b) or d.shape[1] != lines or d.shape[2] not in (1, t):
         raise ValueError(
-            f"delay: delay_samples must be {(b, lines)} or {(b, lines, t)}, got {tuple(delay_samples.shape)}"
+            f"delay: delay_samples must be {(b, lines)} or {(b, lines, t)}, "
+            f"got {tuple(delay_samples.shape)}"
         )
     matrix = feedback[..., None] if feedback.ndim == 3 else feedback
-    if matrix.shape not in ((n, lines, lines, m) for n in (1, b) for m in (1, t)):
+    if matrix.shape not in [(n, lines, lines, m) for n in (1, b) for m in (1, t)]:
         raise ValueError(
             f"delay: feedback must be {(b, lines, lines)} or {(b, lines, lines, t)}, "
             f"got {tuple(feedback.shape)}"
@@ -81,10 +83,13 @@ def delay(
     k = sos.shape[2]
     if lines > _MAX_LINES or k > _MAX_SECTIONS:
         raise ValueError(
-            f"delay: at most {_MAX_LINES} lines and {_MAX_SECTIONS} loop sections, got {lines} and {k}"
+            f"delay: at most {_MAX_LINES} lines and {_MAX_SECTIONS} loop sections, "
+            f"got {lines} and {k}"
         )
     if interpolation not in _KINDS:
-        raise ValueError(f"delay: interpolation must be one of {', '.join(_KINDS)}, got {interpolation!r}")
+        raise ValueError(
+            f"delay: interpolation must be one of {', '.join(_KINDS)}, got {interpolation!r}"
+        )
     if not max_delay >= 2:
         raise ValueError(f"delay: max_delay must be at least 2 samples, got {max_delay}")
     history = math.ceil(max_delay) + 2
@@ -130,7 +135,7 @@ def _reference(
                 point = before + n - float(d)
                 y[item, j, n] = value = _lagrange(w[j], point, interpolation == "cubic")
                 u = float(value)
-                sections = [] if loop_sos is None else loop_sos[item, j]
+                sections = () if loop_sos is None else loop_sos[item, j].unbind()
                 for s, section in enumerate(sections):
                     now = section if section.ndim == 1 else section[:, n]
                     u = reference_section(now, memory[j, s], u)
@@ -167,9 +172,7 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
 def _public(
     x: Tensor, delay_samples: Tensor, feedback: Tensor, loop_sos: Tensor | None, interpolation: str
 ) -> tuple[Tensor, DelayState]:
-    return delay(
-        x, delay_samples, feedback, loop_sos, max_delay=100.0, interpolation=interpolation
-    )
+    return delay(x, delay_samples, feedback, loop_sos, max_delay=100.0, interpolation=interpolation)
 
 
 RECORD = record(

@@ -1,7 +1,8 @@
 """Second-order sections from corner, quality and gain: (..., 6) float64 as SciPy orders them.
 
-All functions take numbers or tensors that broadcast against one another, are differentiable to each, and
-follow R. Bristow-Johnson's Audio EQ Cookbook. Corners are in Hz, above 0 and below half the sample rate.
+All functions take numbers or tensors that broadcast against one another, are differentiable to
+each, and follow R. Bristow-Johnson's Audio EQ Cookbook. Corners are in Hz, above 0 and below half
+the sample rate.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dspcore.errors import checking_values
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
 
@@ -58,25 +60,28 @@ def highshelf(cutoff_hz: Number, q: Number, gain_db: Number, sample_rate: float)
     return _design("highshelf", cutoff_hz, q, gain_db, sample_rate)
 
 
-def _design(shape: str, cutoff_hz: Number, q: Number, gain_db: Number, sample_rate: float) -> Tensor:
+def _design(
+    shape: str, cutoff_hz: Number, q: Number, gain_db: Number, sample_rate: float
+) -> Tensor:
     given = [v for v in (cutoff_hz, q, gain_db) if isinstance(v, Tensor)]
     device = given[0].device if given else None
-    parts = [torch.as_tensor(v, dtype=torch.float64, device=device) for v in (cutoff_hz, q, gain_db)]
+    parts = [
+        torch.as_tensor(v, dtype=torch.float64, device=device) for v in (cutoff_hz, q, gain_db)
+    ]
     controls = torch.stack(torch.broadcast_tensors(parts[0] / sample_rate, *parts[1:]), -1)
-    if not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active():
+    if checking_values():
         turns, quality = controls[..., 0], controls[..., 1]
         if not bool(((turns > 0) & (turns < 0.5) & (quality > 0)).all()):
             raise ValueError(
                 f"design.{shape}: cutoff_hz must lie above 0 and below half the sample rate "
                 f"({sample_rate / 2:g} Hz) and q above 0, got cutoff_hz {cutoff_hz} and q {q}"
             )
-    return _OP(controls.reshape(-1, 3), attrs=(SHAPES.index(shape),))[0].unflatten(
-        0, controls.shape[:-1]
-    )
+    (sos,) = _OP(controls.reshape(-1, 3), attrs=(SHAPES.index(shape),))
+    return sos.reshape(*controls.shape[:-1], 6)
 
 
 def _analogue(shape: str, turns: Tensor, q: Tensor, gain_db: Tensor) -> Tensor:
-    """The cookbook's analogue prototypes through the bilinear transform, polynomial by polynomial."""
+    """The cookbook's analogue prototypes through the bilinear transform, as polynomials."""
     a = 10 ** (gain_db / 40)
     one, zero, w = torch.ones_like(q), torch.zeros_like(q), torch.tan(torch.pi * turns)
     root = torch.sqrt(a) / q
@@ -102,12 +107,16 @@ def _analogue(shape: str, turns: Tensor, q: Tensor, gain_db: Tensor) -> Tensor:
     return torch.stack(sections, -1)
 
 
-def _reference(cutoff_hz: Tensor, q: Tensor, gain_db: Tensor, sample_rate: float, shape: str) -> Tensor:
+def _reference(
+    cutoff_hz: Tensor, q: Tensor, gain_db: Tensor, sample_rate: float, shape: str
+) -> Tensor:
     sos = _analogue(shape, cutoff_hz / sample_rate, q, gain_db)
     return sos / sos[..., 3:4]
 
 
-def _public(cutoff_hz: Tensor, q: Tensor, gain_db: Tensor, sample_rate: float, shape: str) -> Tensor:
+def _public(
+    cutoff_hz: Tensor, q: Tensor, gain_db: Tensor, sample_rate: float, shape: str
+) -> Tensor:
     sos = _design(shape, cutoff_hz, q, gain_db, sample_rate)
     return sos / sos[..., 3:4]
 

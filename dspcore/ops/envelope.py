@@ -15,12 +15,14 @@ from dspcore.ops._record import Record, Sample, record
 def envelope(
     x: Tensor, attack: Tensor | float, release: Tensor | float, state: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Smooth `x` by ``y[t] = y[t-1] + c (x[t] - y[t-1])``, c = attack where x[t] > y[t-1], else release.
+    """Smooth `x` by ``y[t] = y[t-1] + c (x[t] - y[t-1])``, c = attack while x rises, else release.
+
+    Rising means that ``x[t] > y[t-1]``.
 
     Args:
         x: Signal, (b, c, t), float32 or float64.
-        attack: Coefficient in (0, 1], a number, (b, c) or (b, c, t); ``1 - exp(-1 / (seconds * rate))``
-            for a time constant in seconds.
+        attack: Coefficient in (0, 1], a number, (b, c) or (b, c, t); ``1 - exp(-1 / (seconds *
+            rate))`` for a time constant in seconds.
         release: The same for a falling signal.
         state: y[-1], (b, c); zero when left out.
 
@@ -50,7 +52,9 @@ def _reference(x: Tensor, attack: Tensor | float, release: Tensor | float) -> Te
     for n in range(x.shape[-1]):
         coefficients = [v if isinstance(v, float) else v[..., n] for v in (up, down)]
         rising = (x[..., n] > last).double()
-        last = last + (rising * coefficients[0] + (1 - rising) * coefficients[1]) * (x[..., n] - last)
+        last = last + (rising * coefficients[0] + (1 - rising) * coefficients[1]) * (
+            x[..., n] - last
+        )
         y[..., n] = last
     return y
 

@@ -22,17 +22,17 @@ def sinusoids(
 ) -> tuple[Tensor, Tensor]:
     """Sum partials ``a_k[t] sin(2 pi p_k[t])`` with ``p_k[t+1] = p_k[t] + f_k[t]``.
 
-    Frame i holds the values at sample i * hop of the frame grid; between frames they are linear, after
-    the last one they stay. Phases are carried in float64, so they do not drift. Partials at or above
-    half a cycle per sample alias: nothing is muted unasked.
+    Frame i holds the values at sample i * hop of the frame grid; between frames they are linear,
+    after the last one they stay. Phases are carried in float64, so they do not drift. Partials at
+    or above half a cycle per sample alias: nothing is muted unasked.
 
     Args:
         frequencies: In cycles per sample, (b, k, f); computed in float64, best given so.
         amplitudes: Linear, (b, k, f); their type, float32 or float64, is that of the result.
         num_samples: Length t of the result; to the end of the last frame when left out.
         hop: Samples from frame to frame; 1 means controls at audio rate.
-        start: Sample of the frame grid at which the result begins, so that any split into blocks gives
-            the result of one long block.
+        start: Sample of the frame grid at which the result begins, so that any split into blocks
+            gives the result of one long block.
         phase: Phases at the first sample, in cycles, (b, k); 0 when left out.
 
     Returns:
@@ -45,14 +45,15 @@ def sinusoids(
         raise TypeError(f"sinusoids: amplitudes must be float32 or float64, got {amplitudes.dtype}")
     if frequencies.ndim != 3 or frequencies.shape != amplitudes.shape or not frequencies.shape[2]:
         raise ValueError(
-            "sinusoids: frequencies and amplitudes must both be (b, k, f) with at least one frame, got "
-            f"{tuple(frequencies.shape)} and {tuple(amplitudes.shape)}"
+            "sinusoids: frequencies and amplitudes must both be (b, k, f) with at least one frame, "
+            f"got {tuple(frequencies.shape)} and {tuple(amplitudes.shape)}"
         )
     b, k, f = frequencies.shape
     t = f * hop - start if num_samples is None else num_samples
     if hop < 1 or start < 0 or t < 0:
         raise ValueError(
-            f"sinusoids: hop must be at least 1, start and num_samples at least 0, got {hop}, {start}, {t}"
+            "sinusoids: hop must be at least 1, start and num_samples at least 0, "
+            f"got {hop}, {start}, {t}"
         )
     if (start + t - 1) // hop >= f:
         raise ValueError(
@@ -69,7 +70,9 @@ def sinusoids(
     return y, after
 
 
-def _reference(frequencies: Tensor, amplitudes: Tensor, num_samples: int, hop: int, start: int) -> Tensor:
+def _reference(
+    frequencies: Tensor, amplitudes: Tensor, num_samples: int, hop: int, start: int
+) -> Tensor:
     """Controls drawn out to audio rate, phases by cumulative sum, all in float64."""
     place = (start + torch.arange(num_samples)).double() / hop
     i = place.floor().long()

@@ -15,11 +15,11 @@ _MAX_STAGES = 8  # kMaxStages in csrc/dsp/recursion.hpp; longer cascades run in 
 
 
 def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Filter `x` by sections ``y[t] = b0 x[t] + b1 x[t-1] + b2 x[t-2] - a1 y[t-1] - a2 y[t-2]`` in series.
+    """Filter `x` by sections in series, each ``(b0 + b1/z + b2/z^2) / (a0 + a1/z + a2/z^2)``.
 
-    Sections run as topology-preserving state-variable filters with coefficients prepared in float64,
-    so low corners stay exact in float32 and moving coefficients stay well-behaved. Poles must lie
-    inside the unit circle: a section with a pole on or outside it gives NaN.
+    Sections run as topology-preserving state-variable filters with coefficients prepared in
+    float64, so low corners stay exact in float32 and moving coefficients stay well-behaved. Poles
+    must lie inside the unit circle: a section with a pole on or outside it gives NaN.
 
     Args:
         x: Signal, (b, c, t), float32 or float64.
@@ -38,6 +38,7 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
         A. Simper, "Linear Trapezoidal Integrated State Variable Filter", 2013.
     """
     b, c, t = audio("sosfilt", x)
+    given = tuple(sos.shape)
     if sos.ndim == 2:
         sos = sos[None, None]
     if sos.ndim == 4:
@@ -50,8 +51,8 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
         or sos.shape[4] not in (1, t)
     ):
         raise ValueError(
-            f"sosfilt: sos must be (k, 6), ({b}, {c}, k, 6) or ({b}, {c}, k, 6, {t}) for x of shape "
-            f"{tuple(x.shape)}, got {tuple(sos.shape)}"
+            f"sosfilt: sos must be (k, 6), ({b}, {c}, k, 6) or ({b}, {c}, k, 6, {t}) "
+            f"for x of shape {tuple(x.shape)}, got {given}"
         )
     k = sos.shape[2]
     sos = sos.to(torch.float64).expand(b, c, k, 6, sos.shape[4])
@@ -65,7 +66,7 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
 
 
 def _reference(x: Tensor, sos: Tensor) -> Tensor:
-    """One sample at a time: direct form I where sections stay, `reference_section` where they move."""
+    """Sample by sample: direct form I where sections stay, `reference_section` where they move."""
     b, c, t = x.shape
     full = sos[None, None] if sos.ndim == 2 else sos
     full = full.expand(b, c, *full.shape[2:])
@@ -91,7 +92,8 @@ def reference_section(section: Tensor, memory: list[float], x: float) -> float:
     """One sample of the analogue state-variable filter whose bilinear transform is `section`.
 
     Its two integrators, in `memory`, are trapezoidal; the loop without delay is solved as a linear
-    system; the output gains are those that give the section's transfer function at three frequencies.
+    system; the output gains are those that give the section's transfer function at three
+    frequencies.
     """
     z = torch.exp(1j * torch.tensor([0.3, 1.1, 2.3], dtype=torch.float64))
     powers = torch.stack([z**0, z**-1, z**-2])
@@ -126,7 +128,9 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
     yield Sample((noise(2, 3, 70), sections(3)), name="three sections for all rows")
     yield Sample((noise(3, 2, 65), sections(3, 2, 2)), name="sections for each row")
     yield Sample((noise(2, 1, 9), sections(10)), name="ten sections")
-    yield Sample((noise(2, 1, 68), sections(2, 1, 2, 68).movedim(3, -1)), name="moving every sample")
+    yield Sample(
+        (noise(2, 1, 68), sections(2, 1, 2, 68).movedim(3, -1)), name="moving every sample"
+    )
     low = torch.tensor([[4.27e-6, 8.55e-6, 4.27e-6, 1.0, -1.99941, 0.99943]], dtype=torch.float64)
     yield Sample((noise(1, 2, 700), low), name="32 Hz low-pass at Q 7")
 

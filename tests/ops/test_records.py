@@ -47,7 +47,9 @@ def leaves(result: Any) -> list[Tensor]:
     return [leaf for part in result for leaf in leaves(part)]
 
 
-def on_tensors(entry: Record, arguments: tuple[Any, ...]) -> tuple[Callable[..., Any], list[Tensor]]:
+def on_tensors(
+    entry: Record, arguments: tuple[Any, ...], device: str = "cpu"
+) -> tuple[Callable[..., Any], list[Tensor]]:
     """The op as a function of its tensors alone, and those as leaves."""
     places = [i for i, a in enumerate(arguments) if isinstance(a, Tensor)]
 
@@ -58,7 +60,7 @@ def on_tensors(entry: Record, arguments: tuple[Any, ...]) -> tuple[Callable[...,
         assert entry.public is not None
         return tuple(leaves(entry.public(*full)))
 
-    return function, [arguments[i].detach().clone().requires_grad_() for i in places]
+    return function, [arguments[i].detach().to(device, copy=True).requires_grad_() for i in places]
 
 
 def error_db(value: Tensor, truth: Tensor) -> float:
@@ -90,40 +92,46 @@ def _to(a: Any, device: str) -> Any:
     return a.to(device) if isinstance(a, Tensor) else a
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("entry", "sample"), cases(smooth=True))
-def test_gradients_are_exact(entry: Record, sample: Sample) -> None:
-    function, tensors = on_tensors(entry, shrink(sample))
+def test_gradients_are_exact(entry: Record, sample: Sample, device: str) -> None:
+    function, tensors = on_tensors(entry, shrink(sample), device)
     assert torch.autograd.gradcheck(function, tensors, check_forward_ad=True, eps=1e-7, atol=1e-5)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("entry", "sample"), cases(smooth=True))
-def test_second_gradients_are_exact(entry: Record, sample: Sample) -> None:
-    function, tensors = on_tensors(entry, shrink(sample, 6))
+def test_second_gradients_are_exact(entry: Record, sample: Sample, device: str) -> None:
+    function, tensors = on_tensors(entry, shrink(sample, 6), device)
     assert torch.autograd.gradgradcheck(
         function, tensors, check_fwd_over_rev=True, eps=1e-7, atol=1e-4, rtol=1e-3
     )
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("entry", "sample"), cases())
-def test_float32_gradients_follow_float64(entry: Record, sample: Sample) -> None:
+def test_float32_gradients_follow_float64(entry: Record, sample: Sample, device: str) -> None:
     """The lanes of the float kernels and the scalar double ones agree over several chunks."""
     gradients = []
     for dtype in (torch.float64, torch.float32):
-        function, tensors = on_tensors(entry, sample.arguments)
-        given = [t.detach().to(dtype if i == entry.audio else t.dtype) for i, t in enumerate(tensors)]
+        function, tensors = on_tensors(entry, sample.arguments, device)
+        given = [
+            t.detach().to(dtype if i == entry.audio else t.dtype) for i, t in enumerate(tensors)
+        ]
         for t in given:
             t.requires_grad_()
         y = function(*given)[0]
-        weight = torch.linspace(-1, 1, y.numel()).reshape(y.shape).to(y.dtype)
+        weight = torch.linspace(-1, 1, y.numel()).reshape(y.shape).to(y)
         (y * weight).sum().backward()
         gradients.append([t.grad for t in given])
     for exact, rounded in zip(*gradients, strict=True):
         assert error_db(rounded, exact) < entry.budget_db + 30
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("entry", "sample"), cases(smooth=True))
-def test_functorch_transforms_agree(entry: Record, sample: Sample) -> None:
-    function, tensors = on_tensors(entry, shrink(sample))
+def test_functorch_transforms_agree(entry: Record, sample: Sample, device: str) -> None:
+    function, tensors = on_tensors(entry, shrink(sample), device)
     tensors = [t.detach() for t in tensors]
     stacks = [torch.stack([t, 0.97 * t]) for t in tensors]
 
@@ -144,9 +152,10 @@ def test_functorch_transforms_agree(entry: Record, sample: Sample) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("entry", "sample"), [c for c in cases(smooth=True)])
-def test_compiles_without_a_graph_break(entry: Record, sample: Sample) -> None:
-    function, tensors = on_tensors(entry, sample.arguments)
+def test_compiles_without_a_graph_break(entry: Record, sample: Sample, device: str) -> None:
+    function, tensors = on_tensors(entry, sample.arguments, device)
     torch.compiler.reset()
     compiled = torch.compile(lambda *a: function(*a)[0].square().sum(), fullgraph=True)
     found = torch.autograd.grad(compiled(*tensors), tensors)
@@ -161,9 +170,7 @@ def test_results_do_not_depend_on_threads(entry: Record, sample: Sample) -> None
     before, results = torch.get_num_threads(), []
     items = tensors[entry.audio or 0].shape[0]
     shared = 2 if entry.name == "sosfilt" else 0  # (k, 6) serves all rows
-    wide = [
-        torch.cat([t] * 40) if t.shape[0] == items and t.ndim != shared else t for t in tensors
-    ]
+    wide = [torch.cat([t] * 40) if t.shape[0] == items and t.ndim != shared else t for t in tensors]
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         results.append(leaves(function(*wide)))

@@ -1,0 +1,103 @@
+"""``python -m bench.cuda_registers``: what ptxas says of every CUDA kernel, as a table.
+
+It compiles and counts; it needs nvcc, and no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pybind11
+
+HERE = Path(__file__).resolve().parent
+KERNEL = re.compile(r"Compiling entry function '(\w+)' for 'sm_(\d+)'")
+STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+REGISTERS = re.compile(r"Used (\d+) registers")
+NAME = re.compile(r"run_rows<(\w+(?:<[^>]*>)?), (.+?)::(Forward|Backward)>")
+TITLE = """# Registers, stack and spills of the CUDA kernels
+
+Written by `python -m bench.cuda_registers` with nvcc {version} for sm_{arch}: its own numbers.
+Nothing ran on a GPU for this page, so nothing here says how fast a kernel is.
+
+One thread works on one row. Stack is what a thread keeps in local memory (bytes): tiles,
+coefficients and states of the largest op that the kernel accepts, set aside for every thread that
+the GPU can hold at once. Spills are bytes stored and loaded for registers that ran out.
+
+| op | kernel | number | registers | stack | spill stores | spill loads |
+|---|---|---|---:|---:|---:|---:|
+"""
+
+Row = tuple[str, str, str, int, int, int, int]
+
+
+def compile_all(folder: Path, arch: str) -> str:
+    """The compiler's output of a build from nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    configure = ["cmake", "-S", str(HERE.parent), "-B", str(folder), "-G", "Ninja"]
+    configure += [
+        "-DDSPCORE_CUDA=ON",
+        "-DDSPCORE_CUDA_REPORT=ON",
+        f"-DCMAKE_CUDA_ARCHITECTURES={arch}",
+    ]
+    configure += [
+        f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+    ]
+    said = ""
+    for command in (configure, ["cmake", "--build", str(folder), "--target", "_cuda"]):
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if done.returncode:
+            sys.exit(done.stdout)
+        said += done.stdout
+    return said
+
+
+def rows(said: str) -> list[Row]:
+    """(op, kernel, number type, registers, stack, spill stores, spill loads) of every kernel."""
+    plain = subprocess.run(
+        ["c++filt"], input=said, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    found: list[Row] = []
+    mangled = KERNEL.finditer(said)
+    blocks = re.split(r"Compiling entry function '", plain)[1:]
+    for block, _ in zip(blocks, mangled, strict=True):
+        text = block.replace("dsp::(anonymous namespace)::", "")
+        name, stack, registers = NAME.search(text), STACK.search(text), REGISTERS.search(text)
+        if name is None or stack is None or registers is None:
+            sys.exit(f"cuda_registers: cannot read {block[:200]}")
+        op = re.sub(r"Recursion<(.+)>", r"\1", name[2].replace(" ", ""))
+        number = re.sub(r"\s+", "", name[1]).replace(",1>", ">").lower()
+        found.append((op, name[3].lower(), number, int(registers[1]), *map(int, stack.groups())))  # type: ignore[arg-type]
+    return sorted(found)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m bench.cuda_registers", description=__doc__)
+    options.add_argument("--arch", default="90", help="compute capability without its point")
+    options.add_argument("--build", type=Path, default=HERE.parent / "build" / "cuda_report")
+    given = options.parse_args()
+    if shutil.which("nvcc") is None and "CUDACXX" not in os.environ:
+        sys.exit("cuda_registers: no nvcc found; install the CUDA toolkit or set CUDACXX")
+    said = compile_all(given.build, given.arch)
+    version = re.search(r"NVIDIA ([\d.]+)", said)
+    lines = [
+        f"| `{op}` | {kernel} | `{number}` | {' | '.join(map(str, counts))} |"
+        for op, kernel, number, *counts in rows(said)
+    ]
+    title = TITLE.format(version=version[1] if version else "of unknown version", arch=given.arch)
+    target = HERE / "cuda_registers.md"
+    target.write_text(title + "\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{len(lines)} kernels in {target}")
+
+
+if __name__ == "__main__":
+    main()

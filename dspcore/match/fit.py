@@ -1,0 +1,280 @@
+"""The search: guesses, gradient descent on spectra, least squares on the waveform."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+
+import torch
+from torch import Tensor
+
+from dspcore.chain import Chain
+from dspcore.errors import UserError
+from dspcore.losses import MultiscaleSpectral, residual_db
+from dspcore.match.gauss_newton import levenberg_marquardt
+
+_EDGE = 1e-3  # how near to the ends of its range a search may start
+Report = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a search says while it runs."""
+
+    stage: str  # "guess", "descend" or "refine"
+    done: int
+    total: int
+    loss: float  # spectral loss of the best setting so far
+    residual_db: float  # its waveform residual
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was found.
+
+    Attributes:
+        chain: The chain with the settings found.
+        values: Those, in physical units by full name.
+        result: The dry sound through it, (c, t).
+        dry: The dry sound, as long as the reference, (c, t).
+        reference: The sound to be matched, (c, t).
+        history: (step, spectral loss, residual in dB) of the best setting as the search went on.
+        free: Names of the parameters that were searched.
+    """
+
+    chain: Chain
+    values: dict[str, float]
+    result: Tensor
+    dry: Tensor
+    reference: Tensor
+    history: list[tuple[str, float, float]] = field(default_factory=list)
+    free: list[str] = field(default_factory=list)
+
+    @property
+    def before_db(self) -> float:
+        """Residual of the dry sound against the reference, in dB of the reference."""
+        return float(residual_db(self.dry[None], self.reference[None]))
+
+    @property
+    def after_db(self) -> float:
+        """Residual of the result."""
+        return float(residual_db(self.result[None], self.reference[None]))
+
+
+def match(
+    dry: Tensor,
+    reference: Tensor,
+    chain: Chain,
+    *,
+    fixed: Iterable[str] = (),
+    seconds: float = 6.0,
+    guesses: int = 96,
+    descents: int = 6,
+    descent_steps: int = 120,
+    refinements: int = 3,
+    refine_steps: int = 60,
+    seed: int = 0,
+    progress: Report | None = None,
+) -> Match:
+    """Find settings of `chain` that turn `dry` into `reference`.
+
+    Random settings, the chain's own and what its effects suggest are rendered and ranked by a
+    multi-scale spectral loss; the best few go down its gradient side by side; the best of those are
+    refined by least squares on the waveform, with the exact Jacobian. The setting with the least
+    spectral loss wins. Both sounds must start together: a shift between them is not searched for.
+
+    Args:
+        dry: (c, t), at the chain's sample rate.
+        reference: (c, t) of the same sound after the wanted treatment. A longer reference (a tail) is
+            met by silence after `dry`; mono `dry` is doubled for a stereo reference.
+        chain: Effects in order; choices (a curve, a mode) are kept, values are where the search starts.
+        fixed: Names or patterns ("delay.*") of parameters that keep the chain's values.
+        seconds: How much of the sounds, from the first sound on, the search listens to.
+        guesses: Random settings tried at first.
+        descents: Settings that go down the gradient.
+        descent_steps: Steps of gradient descent.
+        refinements: Settings that are refined, one after the other, until one fits exactly.
+        refine_steps: Steps of least squares for each, at most.
+        seed: Of the random settings.
+        progress: Called as the search goes on.
+
+    Returns:
+        The chain found and what it makes of the whole of `dry`.
+
+    Raises:
+        UserError: sounds that are empty, silent, not finite or do not fit one another or the chain.
+    """
+    dry, reference = _aligned(dry, reference)
+    search = _Search(dry, reference, chain, list(fixed), seconds, progress or (lambda _: None))
+    if search.free.any():
+        starts = search.guess(guesses, descents, torch.Generator().manual_seed(seed))
+        ends = search.descend(starts, descent_steps)
+        search.refine(ends[:2], refine_steps)
+    values = {name: float(v) for name, v in chain.denormalize(search.best[None]).items()}
+    found = _canonical(chain.with_values(values))
+    with torch.no_grad():
+        result = found(dry[None])[0]
+    names = [n for n, is_free in zip(chain.param_names, search.free, strict=True) if is_free]
+    return Match(found, found.values, result, dry, reference, search.history, names)
+
+
+def _aligned(dry: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sounds with the same number of channels and samples."""
+    for name, sound in (("dry", dry), ("reference", reference)):
+        if sound.ndim != 2 or sound.numel() == 0:
+            raise UserError(f"match: {name} must be (c, t) and not empty, got {tuple(sound.shape)}")
+        if not bool(sound.isfinite().all()):
+            raise UserError(f"match: {name} has samples that are NaN or infinite; repair it first")
+        if not bool(sound.any()):
+            raise UserError(f"match: {name} is silent, so there is nothing to match")
+    channels, length = reference.shape
+    if dry.shape[0] != channels and dry.shape[0] != 1:
+        raise UserError(
+            f"match: dry has {dry.shape[0]} channels and reference {channels}; give a dry sound with "
+            f"{channels}, or a mono one"
+        )
+    dry = dry.expand(channels, -1)[:, :length]
+    return torch.nn.functional.pad(dry, (0, length - dry.shape[1])), reference
+
+
+def _canonical(chain: Chain) -> Chain:
+    """Of several settings that sound the same, the one that reads best."""
+    return Chain(effect.with_values(**effect.canonical(effect.values)) for effect in chain)
+
+
+class _Search:
+    """The best setting so far, (p,) in [0, 1], and the ways to a better one."""
+
+    def __init__(
+        self,
+        dry: Tensor,
+        reference: Tensor,
+        chain: Chain,
+        fixed: list[str],
+        seconds: float,
+        progress: Report,
+    ) -> None:
+        """Cuts out what the search listens to and looks at the chain's own settings."""
+        names = chain.param_names
+        for pattern in fixed:
+            if not any(fnmatch(name, pattern) for name in names):
+                raise UserError(f"match: nothing is called {pattern!r}; there is {', '.join(names)}")
+        loud = dry.abs().amax(0)
+        first = int((loud > 1e-4 * loud.max()).nonzero()[0])
+        part = slice(first, first + max(1024, int(seconds * chain.sample_rate)))
+        self.dry, self.reference = dry[None, :, part].float(), reference[None, :, part].float()
+        if not bool(self.reference.any()):
+            raise UserError("match: reference is silent where dry starts to sound; align the two")
+        self.chain, self.progress, self.names = chain, progress, names
+        self.loss = MultiscaleSpectral(self.reference)
+        self.free = torch.tensor([not any(fnmatch(n, p) for p in fixed) for n in names])
+        self.suggested = torch.zeros_like(self.free)
+        self.own = chain.normalize()[0].double()
+        self.best, self.best_loss, self.best_db = self.own, math.inf, math.inf
+        self.history: list[tuple[str, float, float]] = []
+        with torch.no_grad():
+            sound = chain.normalized(self.dry, self.own[None])
+        if sound.shape[1] != reference.shape[0]:
+            raise UserError(
+                f"match: the chain makes {sound.shape[1]} channels of this sound, but reference has "
+                f"{reference.shape[0]}; use a reference with {sound.shape[1]}"
+            )
+        self.consider("guess", self.own, sound)
+
+    def consider(self, stage: str, setting: Tensor, sound: Tensor) -> float:
+        """Remembers a setting (p,) that sounds better than the best; returns its loss."""
+        loss = float(self.loss(sound.detach().float()))
+        if loss < self.best_loss:
+            self.best, self.best_loss = setting.detach().clone(), loss
+            self.best_db = float(residual_db(sound.detach(), self.reference))
+        self.history.append((stage, self.best_loss, self.best_db))
+        return loss
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Tells the caller how far the search is."""
+        self.progress(Progress(stage, done, total, self.best_loss, self.best_db))
+
+    def guess(self, count: int, keep: int, generator: torch.Generator) -> Tensor:
+        """The best `keep` of many settings, (keep, p)."""
+        drawn = self.chain.random(count, generator).double()
+        # Half of them near the chain's own values: extreme settings of everything are rarely meant.
+        drawn[::2] = self.own + 0.35 * (drawn[::2] - self.own)
+        tried = torch.cat([self.own[None], drawn])
+        for name, values in self.suggestions().items():
+            # The likelier the suggestion, the more often it is tried.
+            picks = torch.randint(len(values), (2, len(tried)), generator=generator).amin(0)
+            tried[:, self.names.index(name)] = values[picks]
+            self.suggested[self.names.index(name)] = True
+        tried = torch.where(self.free, tried, self.own).clamp(_EDGE, 1 - _EDGE)
+        losses = []
+        with torch.no_grad():
+            for i, batch in enumerate(tried.split(8)):
+                sounds = self.chain.normalized(self.dry, batch)
+                losses += [
+                    self.consider("guess", p, s[None]) for p, s in zip(batch, sounds, strict=True)
+                ]
+                self.report("guess", 8 * i + len(batch), len(tried))
+        return tried[torch.tensor(losses).argsort()[:keep]]
+
+    def suggestions(self) -> dict[str, Tensor]:
+        """What effects suggest for parameters that a gradient would not find, in [0, 1]."""
+        found = {}
+        for name, effect in zip(self.chain.effect_names, self.chain, strict=True):
+            for key, values in effect.suggest(self.dry[0], self.reference[0]).items():
+                low, high = effect.params[key].range(effect.sample_rate)
+                inside = [v for v in values if low <= v <= high]
+                if inside:
+                    physical = torch.tensor(inside, dtype=torch.float64)
+                    unit = effect.params[key].to_unit(physical, effect.sample_rate)
+                    found[f"{name}.{key}"] = unit.clamp(_EDGE, 1 - _EDGE)
+        return found
+
+    def descend(self, starts: Tensor, steps: int) -> Tensor:
+        """Gradient descent of all starts side by side; where each came best, the best first."""
+        free = torch.logit(starts).requires_grad_()
+        optimizer = torch.optim.Adam([free], lr=0.1)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps), 5e-3)
+        best, least = starts.clone(), torch.full((len(starts),), math.inf, dtype=torch.float64)
+        for step in range(steps):
+            setting = torch.where(self.free, torch.sigmoid(free), self.own)
+            sounds = self.chain.normalized(self.dry, setting)
+            losses = self.loss(sounds)
+            optimizer.zero_grad()
+            losses.sum().backward()
+            # A suggestion is nearer than a step of the descent is long: the refinement moves it.
+            assert free.grad is not None
+            free.grad[:, self.suggested] = 0
+            better = losses.detach() < least
+            least = torch.where(better, losses.detach().double(), least)
+            best = torch.where(better[:, None], setting.detach(), best)
+            leader = int(losses.argmin())
+            self.consider("descend", setting[leader], sounds[leader : leader + 1])
+            optimizer.step()
+            schedule.step()
+            self.report("descend", step + 1, steps)
+        return best[least.argsort()]
+
+    def refine(self, starts: Tensor, steps: int) -> None:
+        """Least squares on the waveform from each start; stops when one fits exactly."""
+        dry, reference = self.dry.double(), self.reference.double()
+        own = torch.logit(self.own.clamp(_EDGE, 1 - _EDGE))
+        place = torch.eye(len(own), dtype=torch.float64)[:, self.free]
+
+        def setting(free: Tensor) -> Tensor:
+            return torch.where(self.free, torch.sigmoid(own + place @ free), self.own)
+
+        def sound(free: Tensor) -> Tensor:
+            return self.chain.normalized(dry, setting(free)[None])
+
+        for i, start in enumerate(starts):
+            free = (torch.logit(start.clamp(_EDGE, 1 - _EDGE)) - own)[self.free]
+            search = levenberg_marquardt(lambda f: sound(f) - reference, free, steps)
+            for done, step in enumerate(search):
+                with torch.no_grad():
+                    self.consider("refine", setting(step.free), sound(step.free))
+                self.report("refine", i * steps + done + 1, len(starts) * steps)
+            if self.best_db < -100:
+                break
+        self.report("refine", len(starts) * steps, len(starts) * steps)

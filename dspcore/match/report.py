@@ -1,0 +1,244 @@
+"""One HTML page about a search that holds all it shows: players, numbers, figures, settings."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import soundfile
+from torch import Tensor
+
+from dspcore.audio import dbfs
+from dspcore.files import write_text
+from dspcore.losses import MultiscaleSpectral
+from dspcore.loudness import loudness
+from dspcore.match import figures
+from dspcore.match.findings import Finding, decibels, findings, number
+from dspcore.match.fit import Match
+
+#: Players hold so much of each sound, and raise what is left of a difference by no more than this.
+PLAYED_SECONDS = 30
+MOST_RAISED_DB = 60
+
+#: libsndfile's FLAC holds no more channels than these.
+_FLAC_CHANNELS = 8
+
+_CSS = """
+:root { color-scheme: light; }
+body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: #fff; color: #111827;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem; }
+h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p, li { color: #374151; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; }
+.numbers div { padding: .6rem .8rem; border: 1px solid #e5e7eb; border-radius: .5rem; }
+.numbers b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
+.numbers span, .quiet { color: #6b7280; font-size: .875rem; }
+.players { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+figure, .players div { margin: 0; }
+audio { display: block; width: 100%; margin-top: .25rem; }
+img { display: block; width: 100%; height: auto; }
+figcaption { color: #6b7280; font-size: .875rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; }
+th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid #e5e7eb; font-variant-numeric: tabular-nums; }
+th { color: #6b7280; font-weight: 600; }
+.word { text-align: left; }
+tr.first td { border-top: 2px solid #d1d5db; }
+tr.fixed td { color: #9ca3af; }
+"""
+
+
+def write_report(
+    match: Match,
+    path: str | os.PathLike[str],
+    *,
+    true: Mapping[str, float] | None = None,
+    title: str = "What dspcore match found",
+    notes: Sequence[str] = (),
+) -> None:
+    """Write one HTML file about `match` that asks nothing of the network.
+
+    Args:
+        match: What the search found.
+        path: The file; it appears whole or not at all.
+        true: Values in physical units by full name, where they are known.
+        title: The heading.
+        notes: Sentences that a reader should know, shown at the end.
+    """
+    write_text(path, report_html(match, true=true, title=title, notes=notes))
+
+
+def report_html(
+    match: Match,
+    *,
+    true: Mapping[str, float] | None = None,
+    title: str = "What dspcore match found",
+    notes: Sequence[str] = (),
+) -> str:
+    """The text that `write_report` writes."""
+    players, said = _players(match)
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        _numbers(match),
+        f"<h2>Listen</h2>\n{players}",
+        "<h2>Settings found</h2>",
+        _settings(findings(match, true), match),
+        "<h2>Spectra</h2>",
+        _figure(
+            figures.spectra(match),
+            "Long-term average spectra of dry, reference and result, and their difference",
+            "Averaged over the whole sound. Below: what is too loud (above 0) or too quiet, in dB, "
+            "before and after.",
+        ),
+        "<h2>Levels</h2>",
+        _figure(figures.levels(match), "Level over time", "Dotted: what is still different."),
+        "<h2>The search</h2>",
+        _figure(
+            figures.search(match),
+            "Residual and spectral loss over the search",
+            "The best setting so far, by spectral loss.",
+        ),
+    ]
+    listed = [*said, *notes]
+    if listed:
+        items = "\n".join(f"<li>{escape(note)}</li>" for note in listed)
+        parts.append(f"<h2>Notes</h2>\n<ul>\n{items}\n</ul>")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def spectral_losses(match: Match) -> tuple[float, float]:
+    """`MultiscaleSpectral` of the dry sound and of the result against the reference."""
+    loss = MultiscaleSpectral(match.reference[None].float())
+    dry, result = (float(loss(sound[None].float())) for sound in (match.dry, match.result))
+    return dry, result
+
+
+def _numbers(match: Match) -> str:
+    before, after = spectral_losses(match)
+    cards = [
+        ("residual before", decibels(match.before_db)),
+        ("residual after", decibels(match.after_db)),
+        ("spectral loss before", f"{before:.3g}"),
+        ("spectral loss after", f"{after:.3g}"),
+    ]
+    boxes = "\n".join(f"<div><span>{name}</span><b>{value}</b></div>" for name, value in cards)
+    return (
+        f'<div class="numbers">\n{boxes}\n</div>\n'
+        '<p class="quiet">Residual: power of the difference to the reference, relative to the '
+        "reference. At 0 dB nothing fits; at -60 dB a thousandth of the amplitude is left.</p>"
+    )
+
+
+def _players(match: Match) -> tuple[str, list[str]]:
+    """A player for each sound and for what is left between them; and what to know about them."""
+    rate = match.chain.sample_rate
+    kept = PLAYED_SECONDS * rate
+    sounds = {"dry": match.dry, "reference": match.reference, "result": match.result}
+    notes = []
+    if match.reference.shape[1] > kept:
+        notes.append(f"The players hold the first {PLAYED_SECONDS} s; numbers are of all of it.")
+    loudest = max(_peak(sound) for sound in sounds.values())
+    gain = min(1.0, 0.99 / loudest)
+    if loudest > 1:
+        quieter = f"{-20 * math.log10(gain):.1f} dB"
+        notes.append(f"A sound exceeds full scale: all players are {quieter} quieter than it is.")
+    else:
+        gain = 1.0
+    blocks = []
+    for name, sound in sounds.items():
+        fact = f"{_level(loudness(sound, rate), 'LUFS')}, peak {_level(dbfs(_peak(sound)), 'dBFS')}"
+        blocks.append(_player(name, fact, gain * sound[:, :kept], rate))
+    blocks.append(_difference(match, gain, kept))
+    return '<div class="players">\n' + "\n".join(blocks) + "\n</div>", notes
+
+
+def _difference(match: Match, gain: float, kept: int) -> str:
+    missed = (match.result - match.reference)[:, :kept]
+    peak = gain * _peak(missed)
+    name = "result minus reference"
+    if peak == 0:
+        return f'<div><b>{name}</b> <span class="quiet">nothing: they are equal</span></div>'
+    raised = max(0, min(MOST_RAISED_DB, math.floor(-3 - dbfs(peak))))
+    sound = gain * 10 ** (raised / 20) * missed
+    sound = sound * min(1.0, 0.99 / _peak(sound))
+    said = f"raised by {raised} dB" if raised else "as it is"
+    return _player(name, said, sound, match.chain.sample_rate)
+
+
+def _player(name: str, fact: str, sound: Tensor, rate: int) -> str:
+    label = f'<b>{name}</b> <span class="quiet">{fact}</span>'
+    source = f"data:audio/flac;base64,{base64.b64encode(_flac(sound, rate)).decode()}"
+    return f'<div>{label}<audio controls preload="metadata" src="{source}"></audio></div>'
+
+
+def _flac(sound: Tensor, rate: int) -> bytes:
+    if sound.shape[0] > _FLAC_CHANNELS:
+        sound = sound.mean(0, keepdim=True)
+    buffer = io.BytesIO()
+    samples = sound.detach().cpu().numpy().T
+    soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _settings(rows: Sequence[Finding], match: Match) -> str:
+    known = any(row.true is not None for row in rows)
+    head = ["effect", "parameter", "found", *(["true", "error"] if known else []), "unit", "range"]
+    words = {"effect", "parameter", "unit"}
+    cells = "".join(f"<th{_word(name in words)}>{name}</th>" for name in head)
+    lines = [f"<tr>{cells}</tr>"]
+    shown = ""
+    for row in rows:
+        values = {
+            "effect": row.effect if row.effect != shown else "",
+            "parameter": row.name + ("" if row.free else " (fixed)"),
+            "found": number(row.found),
+            "true": "" if row.true is None else number(row.true),
+            "error": row.error,
+            "unit": row.unit,
+            "range": f"{number(row.low)} to {number(row.high)}",
+        }
+        marks = ["first"] * (row.effect != shown) + ["fixed"] * (not row.free)
+        cells = "".join(f"<td{_word(name in words)}>{escape(values[name])}</td>" for name in head)
+        lines.append(
+            f'<tr class="{" ".join(marks)}">{cells}</tr>' if marks else f"<tr>{cells}</tr>"
+        )
+        shown = row.effect
+    choices = [
+        f"{name}.{key} = {word}"
+        for name, effect in zip(match.chain.effect_names, match.chain, strict=True)
+        for key, word in effect.options.items()
+    ]
+    kept = f'<p class="quiet">Kept as chosen: {escape(", ".join(choices))}.</p>' if choices else ""
+    return '<div class="scroll"><table>\n' + "\n".join(lines) + f"\n</table></div>\n{kept}"
+
+
+def _word(is_word: bool) -> str:
+    return ' class="word"' if is_word else ""
+
+
+def _figure(png: bytes, alt: str, caption: str) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return (
+        f'<figure><img alt="{escape(alt)}" src="{source}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _peak(sound: Tensor) -> float:
+    return float(sound.abs().max())
+
+
+def _level(value: float, unit: str) -> str:
+    return f"{value:.1f} {unit}" if math.isfinite(value) else "silent"
