@@ -22,7 +22,7 @@ REGISTERS = re.compile(r"Used (\d+) registers")
 NAME = re.compile(r"run_rows<(\w+(?:<[^>]*>)?), (.+?)::(Forward|Backward)>")
 TITLE = """# Registers, stack and spills of the CUDA kernels
 
-Written by `python -m bench.cuda_registers` with nvcc {version} for sm_{arch}: its own numbers.
+Written by `python -m bench.cuda_registers` with nvcc {version} for sm_{arch}: ptxas says.
 Nothing ran on a GPU for this page, so nothing here says how fast a kernel is.
 
 One thread works on one row. Stack is what a thread keeps in local memory (bytes): tiles,
@@ -77,7 +77,7 @@ def rows(said: str) -> list[Row]:
         op = re.sub(r"Recursion<(.+)>", r"\1", name[2].replace(" ", ""))
         number = re.sub(r"\s+", "", name[1]).replace(",1>", ">").lower()
         found.append((op, name[3].lower(), number, int(registers[1]), *map(int, stack.groups())))  # type: ignore[arg-type]
-    return sorted(found)
+    return sorted(set(found))  # an op that another includes is compiled with both
 
 
 def main() -> None:

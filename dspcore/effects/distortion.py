@@ -44,6 +44,6 @@ class Distortion(Effect):
         return dry + mix * (bent - dry), (curve_state, tone_state, audio[..., -1])
 
     def tail_seconds(self) -> float:
-        """Until the tone's low-pass has fallen by 60 dB; curve and section hold three samples."""
+        """Until the tone's low-pass, which first rises, has fallen to 60 dB below its peak."""
         rate = self.sample_rate
-        return ring_seconds(self.values["tone_hz"], 0.5**0.5, rate) + 3 / rate
+        return 1.2 * ring_seconds(self.values["tone_hz"], 0.5**0.5, rate) + 3 / rate

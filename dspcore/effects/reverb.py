@@ -36,11 +36,10 @@ class Reverb(Effect):
     high_crossover_hz = Param(1_000.0, 16_000.0, default=4_000.0, scale="log", doc="Highs above.")
     mix = Param(0.0, 1.0, default=0.25, doc="Dry at 0, the room alone at 1.")
 
-    def _lengths(self, device: torch.device) -> Tensor:
+    def _lengths(self) -> list[float]:
         """Whole samples: reading between samples would damp the highs at every pass."""
         scale = _SIZES[self.size] * self.sample_rate / 1000
-        lengths = torch.tensor(_LENGTHS_MS, dtype=torch.float64, device=device) * scale
-        return lengths.round().clamp(min=2.0)
+        return [max(2.0, float(round(ms * scale))) for ms in _LENGTHS_MS]
 
     def _absorption(self, p: dict[str, Tensor], lengths: Tensor) -> Tensor:
         """Sections of each line, (b, 8, 2, 6) or (b, 8, 2, 6, t)."""
@@ -67,7 +66,8 @@ class Reverb(Effect):
         if channels > 2:
             raise ValueError(f"{self.name}: audio must be mono or stereo, got {channels} channels")
         p = {name: value[:, None] for name, value in params.items()}
-        lengths = self._lengths(audio.device)
+        in_samples = self._lengths()
+        lengths = torch.tensor(in_samples, dtype=torch.float64, device=audio.device)
         into, out = audio.new_tensor(_INTO), audio.new_tensor(_OUT)
         if channels == 1:
             into, out = into.sum(1, keepdim=True), out.sum(0, keepdim=True) * 0.5**0.5
@@ -77,7 +77,7 @@ class Reverb(Effect):
             hadamard(8, audio)[None] / 8**0.5,
             self._absorption(p, lengths),
             state,
-            max_delay=float(lengths.max()),
+            max_delay=max(in_samples),
         )
         mix = p["mix"].to(audio.dtype)
         return audio + mix * (0.5 * (out @ wet) - audio), state

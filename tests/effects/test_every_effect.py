@@ -172,13 +172,12 @@ def test_mono_and_stereo_go_in(kind: type[Effect], choices: Choices) -> None:
         twice = effect(audio[:, :1].expand(-1, 2, -1))
         torch.testing.assert_close(twice, mono.expand(-1, 2, -1))
     three = audio[:, [0, 1, 0]]
-    try:
-        out = effect(three)
-    except ValueError as error:
-        assert "got 3 channels" in str(error)
-        assert str(error).startswith(f"{effect.name}: ")
+    two_at_most = kind.channels == "stereo" or kind is effects.Reverb
+    if two_at_most or choices.get("mode") == "ping_pong":
+        with pytest.raises(ValueError, match=f"^{effect.name}: .*mono or stereo, got 3 channels"):
+            effect(three)
     else:
-        assert out.shape == three.shape
+        assert effect(three).shape == three.shape
 
 
 @EVERY
