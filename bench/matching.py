@@ -1,7 +1,7 @@
 """Hidden settings found on real recordings: ``python -m bench.matching`` writes bench/MATCHING.md.
 
-Each recording goes through an equaliser, a compressor and a delay with random settings; `match` sees the
-dry sound, the result and the kinds of effects, and has to find the settings.
+Each recording goes through an equaliser, a compressor and a delay with random settings; `match`
+sees the dry sound, the result and the kinds of effects, and has to find the settings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-# dspcore._cuda: the same ops, compiled by nvcc. Machine code for Turing to Hopper, and PTX that newer
+# dspcore._cuda: the same ops, compiled by nvcc. Machine code for Turing, Ampere (which Ada runs too) and Hopper, and PTX that newer
 # GPUs compile when they first load it. The CUDA runtime is linked in, so the module imports without one.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90)
 endif()
 option(DSPCORE_CUDA_REPORT "Print registers, stack and spills of every kernel; see bench/cuda_registers.py" OFF)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)

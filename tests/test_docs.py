@@ -86,6 +86,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:csrc|dspcore|tests|bench)/[\w/]+\.\w+)`", page.read_text("utf-8"))
+    there = [name for name in named if "NAME" not in name]
+    assert [name for name in there if not (ROOT / name).is_file()] == []
+
+
 def test_tables_say_what_the_declarations_say() -> None:
     pages = runpy.run_path(str(ROOT / "docs" / "__main__.py"))["pages"]()
     assert len(pages) == 2

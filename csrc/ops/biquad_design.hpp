@@ -11,7 +11,7 @@ enum class Shape : std::int64_t { kLowpass, kHighpass, kBandpass, kNotch, kAllpa
 
 /// `turns` is the corner in cycles per sample; `gain_db` counts for peak and shelves alone.
 template <class S>
-DSP_HD void biquad(Shape shape, const S& turns, const S& q, const S& gain_db, S* sos) {
+DSP_HD void cookbook(Shape shape, const S& turns, const S& q, const S& gain_db, S* sos) {
   const S w = S(6.283185307179586) * turns;
   const S cosine = cos_(w), alpha = sin_(w) / (S(2) * q);
   const S amp = exp_(gain_db * S(0.05756462732485115));  // 10^(gain_db / 40)
@@ -64,6 +64,15 @@ DSP_HD void biquad(Shape shape, const S& turns, const S& q, const S& gain_db, S*
   sos[3] = one + alpha;
   sos[4] = -two * cosine;
   sos[5] = one - alpha;
+}
+
+/// The same divided by a0, as SciPy wants it.
+template <class S>
+DSP_HD void biquad(Shape shape, const S& turns, const S& q, const S& gain_db, S* sos) {
+  cookbook(shape, turns, q, gain_db, sos);
+  const S inverse = S(1) / sos[3];
+  for (int i = 0; i < 6; ++i) sos[i] = sos[i] * inverse;
+  sos[3] = S(1);
 }
 
 struct BiquadDesign {

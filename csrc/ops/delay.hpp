@@ -7,7 +7,7 @@
 #pragma once
 
 #include "dsp/op.hpp"
-#include "ops/sosfilt.hpp"
+#include "ops/shared/section.hpp"
 
 namespace dsp {
 namespace {
@@ -58,7 +58,7 @@ struct Delay {
           filters_move(sos.size(4) != 1), cubic(attrs.value[0] != 0) {
       for (int i = 0; i < lines; ++i) {
         for (int j = 0; j < lines && !matrix_moves; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
-        for (int k = 0; k < sections && !filters_move; ++k) Recursion<Sosfilt>::coefficients(sos, rows(i), k, 0, c[i][k]);
+        for (int k = 0; k < sections && !filters_move; ++k) Recursion<Section>::coefficients(sos, rows(i), k, 0, c[i][k]);
       }
     }
 
@@ -67,7 +67,7 @@ struct Delay {
 
     /// Coefficients of section k of line i at sample t.
     DSP_HD const T* at(const Port& sos, int i, int k, std::int64_t t) {
-      if (filters_move) Recursion<Sosfilt>::coefficients(sos, rows(i), k, t, c[i][k]);
+      if (filters_move) Recursion<Section>::coefficients(sos, rows(i), k, t, c[i][k]);
       return c[i][k];
     }
 
@@ -161,7 +161,7 @@ struct Delay {
             const Series<Real, T> out(y, row, j);
             for (int m = 0; m < n; ++m) out.put(t + m, u[j][m]);
             for (int k = 0; k < sections; ++k)
-              for (int m = 0; m < n; ++m) u[j][m] = Sosfilt::step(item.at(sos, j, k, t + m), s[j][k], u[j][m]);
+              for (int m = 0; m < n; ++m) u[j][m] = Section::step(item.at(sos, j, k, t + m), s[j][k], u[j][m]);
           }
           for (int i = 0; i < lines; ++i) {
             const Series<Real, T> in(x, row, i), to(line, row, i);
@@ -250,7 +250,7 @@ struct Delay {
                 const std::int64_t at = (1 + 3 * k) * kChunk + m0 + m;
                 const T before[2] = {t_[at], t_[at + kChunk]};
                 const T* c = item.at(sos, j, k, t0 + m0 + m);
-                gu[j][m] = Sosfilt::adjoint(c, before, t_[at + 2 * kChunk], gu[j][m], gs[j][k], sum);
+                gu[j][m] = Section::adjoint(c, before, t_[at + 2 * kChunk], gu[j][m], gs[j][k], sum);
                 if (item.filters_move) {
                   section_gradient(item, j, k, t0 + m0 + m, sum);
                   for (T& q : sum) q = T(0);
@@ -282,7 +282,7 @@ struct Delay {
       if (!gsos.given() && !gsos.tangent.data) return;
       Wide wide[6];
       for (int q = 0; q < 6; ++q) wide[q] = cast<Wide>(gcoefs[q]);
-      Recursion<Sosfilt>::parameter_gradient(sos, gsos, item.rows(j), k, t, wide);
+      Recursion<Section>::parameter_gradient(sos, gsos, item.rows(j), k, t, wide);
     }
 
     /// Fills line j's trail for samples [t0, t0 + n): what it sends to the matrix, then for each section
@@ -300,7 +300,7 @@ struct Delay {
           out.put(at, s[0]);
           out.put(at + kChunk, s[1]);
           out.put(at + 2 * kChunk, u[m]);
-          u[m] = Sosfilt::step(item.at(sos, j, k, t0 + m), s, u[m]);
+          u[m] = Section::step(item.at(sos, j, k, t0 + m), s, u[m]);
         }
       }
       for (int m = 0; m < n; ++m) out.put(m, u[m]);

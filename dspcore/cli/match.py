@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-import dspcore
-from dspcore import audio
+from dspcore import __version__, audio
 from dspcore.chain import Chain
 from dspcore.cli.table import table
 from dspcore.errors import UserError, nearest
@@ -30,6 +29,9 @@ EFFORTS: dict[str, dict[str, int]] = {
     "normal": {},
     "thorough": {"guesses": 384, "descents": 12, "descent_steps": 240, "refine_steps": 150},
 }
+
+#: The progress bar of a stage; the postfix is the residual.
+FORM = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 
 
 @click.command()
@@ -83,9 +85,8 @@ def command(
     loaded = load_preset(chain, rate)
     for pattern in fix:
         if not any(fnmatch(name, pattern) for name in loaded.param_names):
-            raise UserError(
-                f"--fix: {chain} has no parameter {pattern!r}; {nearest(pattern, loaded.param_names)}"
-            )
+            hint = nearest(pattern, loaded.param_names)
+            raise UserError(f"--fix: {chain} has no parameter {pattern!r}; {hint}")
     known = _known(true, loaded, chain, rate) if true else None
     notes = []
     if reference_rate != rate:
@@ -140,13 +141,13 @@ def find(
         )
     rate = chain.sample_rate
     said = [*notes, *_lengths(dry.shape[1] / rate, reference.shape[1] / rate, seconds)]
-    said.append(f"Searched by dspcore {dspcore.__version__}, effort {effort}, seed {seed}.")
+    said.append(f"Searched by dspcore {__version__}, effort {effort}, seed {seed}.")
     options = {
         "fix": list(fix),
         "seconds": seconds,
         "effort": effort,
         "seed": seed,
-        "dspcore": dspcore.__version__,
+        "dspcore": __version__,
     }
     save_match(found, folder, true=true, title=title, notes=said, options=options)
     click.echo(summary(found, true))
@@ -196,10 +197,8 @@ class Bar:
         if progress.stage != self._stage:
             self._close()
             self._stage = progress.stage
-            form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
-            self._bar = tqdm(
-                total=progress.total, desc=f"{progress.stage:8}", bar_format=form, disable=None
-            )
+            stage = f"{progress.stage:8}"
+            self._bar = tqdm(total=progress.total, desc=stage, bar_format=FORM, disable=None)
         self._bar.set_postfix_str(f"residual {decibels(progress.residual_db)}", refresh=False)
         self._bar.update(progress.done - self._bar.n)
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import and only reports n
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 #: What is drawn beneath comes first: where result and reference agree, both are to be seen.
-LINES = {
+LINES: dict[str, dict[str, Any]] = {
     "dry": {"color": "#9aa3ad", "linewidth": 1.2},
     "reference": {"color": "#8cb8e8", "linewidth": 3.2},
     "result": {"color": "#c2410c", "linewidth": 1.1},
 }
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.grid": True,
     "axes.spines.top": False,
@@ -40,25 +40,28 @@ _FLOOR_DB = -140.0
 _STAGES = ("#f1f5f9", "#ffffff")
 
 
-def _drawn(draw: Callable[[Figure, Match], None]) -> Callable[[Match], bytes]:
-    """A function that fills a figure, as one that gives the bytes of a PNG."""
+def _drawn(height: float) -> Callable[[Callable[[Figure, Match], None]], Callable[[Match], bytes]]:
+    """Turns a function that fills a figure (`height` in inches) into one that gives a PNG."""
 
-    @wraps(draw)
-    def drawn(match: Match) -> bytes:
-        import matplotlib
-        from matplotlib.figure import Figure
+    def decorate(draw: Callable[[Figure, Match], None]) -> Callable[[Match], bytes]:
+        @wraps(draw)
+        def drawn(match: Match) -> bytes:
+            import matplotlib
+            from matplotlib.figure import Figure
 
-        with matplotlib.rc_context(_STYLE):
-            figure = Figure(figsize=(6.4, 5.2), dpi=150, layout="constrained")
-            draw(figure, match)
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", metadata={"Software": None})
-        return buffer.getvalue()
+            with matplotlib.rc_context(_STYLE):
+                figure = Figure(figsize=(6.4, height), dpi=150, layout="constrained")
+                draw(figure, match)
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format="png", metadata={"Software": None})
+            return buffer.getvalue()
 
-    return drawn
+        return drawn
+
+    return decorate
 
 
-@_drawn
+@_drawn(4.6)
 def search(figure: Figure, match: Match) -> None:
     """Residual and spectral loss of the best setting, step by step, with the stages marked."""
     history = match.history
@@ -82,7 +85,7 @@ def search(figure: Figure, match: Match) -> None:
     loss.set_xlim(0.5, max(start, 1.5))
 
 
-@_drawn
+@_drawn(5.2)
 def spectra(figure: Figure, match: Match) -> None:
     """Level of every sixth of an octave over the whole sound, and how far it is off."""
     rate = match.chain.sample_rate
@@ -92,7 +95,7 @@ def spectra(figure: Figure, match: Match) -> None:
     for name, line in LINES.items():
         levels.plot(centres, bands[name], label=name, **line)
     top = max(float(band.max()) for band in bands.values())
-    levels.set_ylim(max(top - 90, _FLOOR_DB), top + 5)
+    levels.set_ylim(max(top - 90, float(bands["reference"].min()) - 5), top + 5)
     levels.set_ylabel("level per 1/6 octave, dB")
     _legend(levels)
     # Where the reference has next to nothing, nobody hears by how much it is missed.
@@ -101,14 +104,15 @@ def spectra(figure: Figure, match: Match) -> None:
     difference.axhline(0, color=LINES["reference"]["color"], linewidth=3.2)
     difference.plot(centres, off["dry"], label="dry", **LINES["dry"])
     difference.plot(centres, off["result"], label="result", **LINES["result"])
-    reach = float(np.nanmax(np.abs([off["dry"], off["result"]])))
-    difference.set_ylim(-min(40, 1.1 * reach + 0.5), min(40, 1.1 * reach + 0.5))
+    # The steep end of a cut may be off by far more than all the rest; it must not flatten that.
+    reach = 1.5 * float(np.nanpercentile(np.abs([off["dry"], off["result"]]), 95)) + 0.5
+    difference.set_ylim(-reach, reach)
     difference.set_ylabel("off by, dB")
     difference.set_xlabel("frequency, Hz")
     _octaves(difference, rate)
 
 
-@_drawn
+@_drawn(3.8)
 def levels(figure: Figure, match: Match) -> None:
     """Level of short windows over time, and that of what is still different."""
     rate, samples = match.chain.sample_rate, match.reference.shape[1]

@@ -17,7 +17,7 @@ class Finding:
     unit: str
     found: float
     true: float | None
-    error: str  # in words: percent on a logarithmic scale, else in the parameter's unit
+    error: str  # found against true: percent on a logarithmic scale, else in the unit
     low: float
     high: float
     free: bool  # False where the search kept the chain's value
@@ -30,7 +30,7 @@ def findings(match: Match, true: Mapping[str, float] | None = None) -> list[Find
     for full, param in match.chain.params.items():
         effect, _, name = full.partition(".")
         found, known = match.values[full], (true or {}).get(full)
-        error = "" if known is None else _error(found, known, param.scale == "log", param.unit)
+        error = "" if known is None else _error(found, known, param.scale == "log")
         free = full in match.free
         rows.append(
             Finding(effect, name, param.unit, found, known, error, *param.range(rate), free)
@@ -49,7 +49,8 @@ def decibels(value: float) -> str:
     return "exact" if value == float("-inf") else f"{value:.1f} dB"
 
 
-def _error(found: float, true: float, is_ratio: bool, unit: str) -> str:
-    difference, unit = (100 * (found / true - 1), "%") if is_ratio else (found - true, unit)
-    small = f"{difference:+.3f}" if abs(difference) < 9.9995 else f"{difference:+.1f}"
-    return f"{small} {unit}".strip()
+def _error(found: float, true: float, is_ratio: bool) -> str:
+    difference = 100 * (found / true - 1) if is_ratio else found - true
+    text = f"{difference:+.3f}" if abs(difference) < 9.9995 else f"{difference:+.1f}"
+    text = "0" if float(text) == 0 else text
+    return f"{text} %" if is_ratio else text

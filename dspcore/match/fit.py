@@ -87,9 +87,9 @@ def match(
 
     Args:
         dry: (c, t), at the chain's sample rate.
-        reference: (c, t) of the same sound after the wanted treatment. A longer reference (a tail) is
-            met by silence after `dry`; mono `dry` is doubled for a stereo reference.
-        chain: Effects in order; choices (a curve, a mode) are kept, values are where the search starts.
+        reference: (c, t) of the same sound after the wanted treatment. A longer one (a tail) is met
+            by silence after `dry`; mono `dry` is doubled for a stereo reference.
+        chain: Effects in order; choices (a curve, a mode) are kept, values are where it starts.
         fixed: Names or patterns ("delay.*") of parameters that keep the chain's values.
         seconds: How much of the sounds, from the first sound on, the search listens to.
         guesses: Random settings tried at first.
@@ -132,8 +132,8 @@ def _aligned(dry: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     channels, length = reference.shape
     if dry.shape[0] != channels and dry.shape[0] != 1:
         raise UserError(
-            f"match: dry has {dry.shape[0]} channels and reference {channels}; give a dry sound with "
-            f"{channels}, or a mono one"
+            f"match: dry has {dry.shape[0]} channels and reference {channels}; "
+            f"give a dry sound with {channels}, or a mono one"
         )
     dry = dry.expand(channels, -1)[:, :length]
     return torch.nn.functional.pad(dry, (0, length - dry.shape[1])), reference
@@ -160,7 +160,7 @@ class _Search:
         names = chain.param_names
         for pattern in fixed:
             if not any(fnmatch(name, pattern) for name in names):
-                raise UserError(f"match: nothing is called {pattern!r}; there is {', '.join(names)}")
+                raise UserError(f"match: no parameter {pattern!r}; there are {', '.join(names)}")
         loud = dry.abs().amax(0)
         first = int((loud > 1e-4 * loud.max()).nonzero()[0])
         part = slice(first, first + max(1024, int(seconds * chain.sample_rate)))
@@ -178,8 +178,8 @@ class _Search:
             sound = chain.normalized(self.dry, self.own[None])
         if sound.shape[1] != reference.shape[0]:
             raise UserError(
-                f"match: the chain makes {sound.shape[1]} channels of this sound, but reference has "
-                f"{reference.shape[0]}; use a reference with {sound.shape[1]}"
+                f"match: the chain makes {sound.shape[1]} channels of this sound, but "
+                f"reference has {reference.shape[0]}; use a reference with {sound.shape[1]}"
             )
         self.consider("guess", self.own, sound)
 

@@ -1,4 +1,4 @@
-"""Least squares on the waveform, with the exact Jacobian of the chain by forward-mode derivatives."""
+"""Least squares on the waveform, with the exact Jacobian by forward-mode derivatives."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: #fff; color:
 h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p, li { color: #374151; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; }
+.numbers { display: grid; gap: .75rem;
+  grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); }
 .numbers div { padding: .6rem .8rem; border: 1px solid #e5e7eb; border-radius: .5rem; }
 .numbers b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 .numbers span, .quiet { color: #6b7280; font-size: .875rem; }
@@ -49,7 +50,7 @@ th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e5e7eb; font-variant-numeric: tabular-nums; }
 th { color: #6b7280; font-weight: 600; }
 .word { text-align: left; }
-tr.first td { border-top: 2px solid #d1d5db; }
+td.effect { padding-top: .75rem; text-align: left; font-weight: 600; }
 tr.fixed td { color: #9ca3af; }
 """
 
@@ -194,14 +195,16 @@ def _flac(sound: Tensor, rate: int) -> bytes:
 
 def _settings(rows: Sequence[Finding], match: Match) -> str:
     known = any(row.true is not None for row in rows)
-    head = ["effect", "parameter", "found", *(["true", "error"] if known else []), "unit", "range"]
-    words = {"effect", "parameter", "unit"}
+    head = ["parameter", "found", *(["true", "error"] if known else []), "unit", "range"]
+    words = {"parameter", "unit"}
     cells = "".join(f"<th{_word(name in words)}>{name}</th>" for name in head)
     lines = [f"<tr>{cells}</tr>"]
     shown = ""
     for row in rows:
+        if row.effect != shown:
+            shown = row.effect
+            lines.append(f'<tr><td class="effect" colspan="{len(head)}">{shown}</td></tr>')
         values = {
-            "effect": row.effect if row.effect != shown else "",
             "parameter": row.name + ("" if row.free else " (fixed)"),
             "found": number(row.found),
             "true": "" if row.true is None else number(row.true),
@@ -209,12 +212,8 @@ def _settings(rows: Sequence[Finding], match: Match) -> str:
             "unit": row.unit,
             "range": f"{number(row.low)} to {number(row.high)}",
         }
-        marks = ["first"] * (row.effect != shown) + ["fixed"] * (not row.free)
         cells = "".join(f"<td{_word(name in words)}>{escape(values[name])}</td>" for name in head)
-        lines.append(
-            f'<tr class="{" ".join(marks)}">{cells}</tr>' if marks else f"<tr>{cells}</tr>"
-        )
-        shown = row.effect
+        lines.append(f"<tr>{cells}</tr>" if row.free else f'<tr class="fixed">{cells}</tr>')
     choices = [
         f"{name}.{key} = {word}"
         for name, effect in zip(match.chain.effect_names, match.chain, strict=True)

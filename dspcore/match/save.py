@@ -105,5 +105,5 @@ def _facts(
 
 
 def _finite(value: float) -> float | None:
-    """JSON knows no infinity."""
+    """JSON knows no infinity; null is an exact match."""
     return value if math.isfinite(value) else None

@@ -117,8 +117,7 @@ def _reference(
 def _public(
     cutoff_hz: Tensor, q: Tensor, gain_db: Tensor, sample_rate: float, shape: str
 ) -> Tensor:
-    sos = _design(shape, cutoff_hz, q, gain_db, sample_rate)
-    return sos / sos[..., 3:4]
+    return _design(shape, cutoff_hz, q, gain_db, sample_rate)
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:

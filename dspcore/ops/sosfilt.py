@@ -62,7 +62,7 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
         part = slice(first, first + _MAX_STAGES)
         x, s = _OP(x, sos[:, :, part], state[:, :, part])
         after.append(s)
-    return x, torch.cat(after, 2) if len(after) != 1 else after[0]
+    return x, after[0] if len(after) == 1 else torch.cat([state[:, :, :0], *after], 2)
 
 
 def _reference(x: Tensor, sos: Tensor) -> Tensor:
