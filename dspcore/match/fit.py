@@ -13,8 +13,10 @@ from torch import Tensor
 from dspcore.chain import Chain
 from dspcore.errors import UserError
 from dspcore.losses import MultiscaleSpectral, residual_db
-from dspcore.match.gauss_newton import levenberg_marquardt
+from dspcore.match.gauss_newton import Step, levenberg_marquardt
 
+_EXACT_DB = -100.0  # a residual of 24-bit rounding
+_KICKS = 24  # tried for every hop
 _EDGE = 1e-3  # how near to the ends of its range a search may start
 Report = Callable[["Progress"], None]
 
@@ -75,6 +77,7 @@ def match(
     descent_steps: int = 120,
     refinements: int = 3,
     refine_steps: int = 60,
+    hops: int = 8,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Match:
@@ -97,6 +100,7 @@ def match(
         descent_steps: Steps of gradient descent.
         refinements: Settings that are refined, one after the other, until one fits exactly.
         refine_steps: Steps of least squares for each, at most.
+        hops: How often the best end is kicked and refined again while it does not fit exactly.
         seed: Of the random settings.
         progress: Called as the search goes on.
 
@@ -109,9 +113,10 @@ def match(
     dry, reference = _aligned(dry, reference)
     search = _Search(dry, reference, chain, list(fixed), seconds, progress or (lambda _: None))
     if search.free.any():
-        starts = search.guess(guesses, descents, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        starts = search.guess(guesses, descents, generator)
         ends = search.descend(starts, descent_steps)
-        search.refine(ends[:2], refine_steps)
+        search.refine(ends[:refinements], hops, refine_steps, generator)
     values = {name: float(v) for name, v in chain.denormalize(search.best[None]).items()}
     found = _canonical(chain.with_values(values))
     with torch.no_grad():
@@ -256,11 +261,16 @@ class _Search:
             self.report("descend", step + 1, steps)
         return best[least.argsort()]
 
-    def refine(self, starts: Tensor, steps: int) -> None:
-        """Least squares on the waveform from each start; stops when one fits exactly."""
+    def refine(self, starts: Tensor, hops: int, steps: int, generator: torch.Generator) -> None:
+        """Least squares on the waveform from each start, then from kicks of the best end.
+
+        Every frequency counts alike: the residual is divided by the reference's smoothed spectrum,
+        else the loud lows would hide what is wrong with the highs. Stops when one fits exactly.
+        """
         dry, reference = self.dry.double(), self.reference.double()
         own = torch.logit(self.own.clamp(_EDGE, 1 - _EDGE))
         place = torch.eye(len(own), dtype=torch.float64)[:, self.free]
+        weight = whitening(reference)
 
         def setting(free: Tensor) -> Tensor:
             return torch.where(self.free, torch.sigmoid(own + place @ free), self.own)
@@ -268,13 +278,51 @@ class _Search:
         def sound(free: Tensor) -> Tensor:
             return self.chain.normalized(dry, setting(free)[None])
 
-        for i, start in enumerate(starts):
-            free = (torch.logit(start.clamp(_EDGE, 1 - _EDGE)) - own)[self.free]
-            search = levenberg_marquardt(lambda f: sound(f) - reference, free, steps)
-            for done, step in enumerate(search):
+        def residual(free: Tensor) -> Tensor:
+            return torch.view_as_real(torch.fft.rfft(sound(free) - reference) * weight)
+
+        best: Step | None = None
+        total = (len(starts) + hops) * steps
+        for run in range(len(starts) + hops):
+            if run < len(starts):
+                free = (torch.logit(starts[run].clamp(_EDGE, 1 - _EDGE)) - own)[self.free]
+            else:
+                assert best is not None
+                at = best.free + own[self.free]
+                trials = kicks(at, _KICKS, generator) - own[self.free]
                 with torch.no_grad():
-                    self.consider("refine", setting(step.free), sound(step.free))
-                self.report("refine", i * steps + done + 1, len(starts) * steps)
-            if self.best_db < -100:
+                    powers = [float(residual(trial).square().sum()) for trial in trials]
+                free = trials[int(torch.tensor(powers).argmin())]
+            end: Step | None = None
+            for done, end in enumerate(levenberg_marquardt(residual, free, steps)):
+                with torch.no_grad():
+                    self.consider("refine", setting(end.free), sound(end.free))
+                self.report("refine", run * steps + done + 1, total)
+            if end and (best is None or end.power < best.power):
+                best = end
+            if self.best_db < _EXACT_DB:
                 break
-        self.report("refine", len(starts) * steps, len(starts) * steps)
+        self.report("refine", total, total)
+
+
+def kicks(free: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Copies of a setting (p,), one to three neighbouring parameters of each thrown anywhere.
+
+    Parameters that work together, as those of a bell do, are declared side by side.
+    """
+    thrown = free.repeat(count, 1)
+    for row in thrown:
+        size = int(torch.randint(1, 4, (), generator=generator))
+        first = int(torch.randint(max(1, len(free) - size + 1), (), generator=generator))
+        anywhere = torch.rand(len(row[first : first + size]), generator=generator).double()
+        row[first : first + size] = torch.logit(0.1 + 0.8 * anywhere)
+    return thrown
+
+
+def whitening(reference: Tensor) -> Tensor:
+    """One over the magnitude spectrum of (1, c, t), smoothed over a fortieth of it, (1, 1, bins)."""
+    power = torch.fft.rfft(reference).abs().square().mean((0, 1))
+    width = max(3, len(power) // 40) | 1
+    padded = torch.nn.functional.pad(power[None, None], (width // 2, width // 2), mode="reflect")
+    smooth = torch.nn.functional.avg_pool1d(padded, width, 1)
+    return (smooth + 1e-6 * smooth.max()).rsqrt()

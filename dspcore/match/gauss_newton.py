@@ -42,9 +42,9 @@ def levenberg_marquardt(
         if jacobian is None:
             jacobian = _jacobian(residual, free, basis)
             normal, slope = jacobian @ jacobian.T, jacobian @ error
-        scale = normal.diagonal().clamp(min=1e-12 * float(normal.diagonal().max()) + 1e-300)
-        step = torch.linalg.solve(normal + damping * torch.diag(scale), -slope)
-        step = step * min(1.0, 2.0 / float(step.abs().max()))  # stay where the model is not absurd
+        # A parameter that hardly matters must not run away, nor hold the others back.
+        scale = normal.diagonal() + 1e-5 * normal.diagonal().max() + 1e-300
+        step = torch.linalg.solve(normal + damping * torch.diag(scale), -slope).clamp(-2.0, 2.0)
         trial = free + step
         trial_error = residual(trial).flatten()
         trial_power = float(trial_error.square().sum())
