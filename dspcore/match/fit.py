@@ -320,9 +320,10 @@ def kicks(free: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def whitening(reference: Tensor) -> Tensor:
-    """One over the magnitude spectrum of (1, c, t), smoothed over a fortieth of it, (1, 1, bins)."""
+    """One over the magnitude spectrum of (1, c, t), smoothed over a 40th of it, (1, 1, bins)."""
     power = torch.fft.rfft(reference).abs().square().mean((0, 1))
     width = max(3, len(power) // 40) | 1
-    padded = torch.nn.functional.pad(power[None, None], (width // 2, width // 2), mode="reflect")
+    half = width // 2
+    padded = torch.nn.functional.pad(power[None, None], (half, half), mode="reflect")
     smooth = torch.nn.functional.avg_pool1d(padded, width, 1)
     return (smooth + 1e-6 * smooth.max()).rsqrt()
