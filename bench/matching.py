@@ -60,9 +60,7 @@ def recover(path: Path, seed: int = 1, seconds: float = 3.0) -> tuple[dspcore.Ch
 
 def table(name: str, hidden: dspcore.Chain, found: Match, took: float) -> list[str]:
     """One recording's rows."""
-    true = dict(hidden.values)
-    for effect, key in zip(hidden, hidden.effect_names, strict=True):
-        true.update({f"{key}.{n}": v for n, v in effect.canonical(effect.values).items()})
+    true = hidden.canonical().values
     return [
         f"## {name}",
         "",

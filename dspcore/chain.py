@@ -162,6 +162,10 @@ class Chain(nn.Module, MutableSequence[Effect]):
             effect.with_values(**group) for effect, group in zip(self, groups, strict=True)
         )
 
+    def canonical(self) -> Chain:
+        """Of the settings that sound just like this chain's, the ones that read best."""
+        return Chain(effect.with_values(**effect.canonical(effect.values)) for effect in self)
+
     def _run(self, audio: Tensor, state: Any, groups: list[dict[str, Any]]) -> tuple[Tensor, Any]:
         states = state or (None,) * len(self)
         ends = []

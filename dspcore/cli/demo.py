@@ -9,7 +9,7 @@ import torch
 
 from dspcore import audio
 from dspcore.chain import Chain
-from dspcore.cli.match import canonical, find
+from dspcore.cli.match import find
 from dspcore.demo import SAMPLE_RATE, hidden_chain, loop
 from dspcore.effects import Compressor, Delay, ParametricEQ
 from dspcore.match.save import folder_for
@@ -49,7 +49,7 @@ def command(out: str, seed: int, quick: bool) -> None:
             reference,
             start,
             folder / "result",
-            true=canonical(hidden),
+            true=hidden.canonical().values,
             effort="quick" if quick else "normal",
             seed=seed,
             title="Hidden settings, found again",

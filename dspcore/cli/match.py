@@ -25,9 +25,23 @@ from dspcore.preset import load_preset
 
 #: How hard to search: options of `match`; "normal" is its own defaults.
 EFFORTS: dict[str, dict[str, int]] = {
-    "quick": {"guesses": 48, "descents": 3, "descent_steps": 60, "refine_steps": 30},
+    "quick": {
+        "guesses": 48,
+        "descents": 3,
+        "descent_steps": 60,
+        "refine_steps": 30,
+        "refinements": 2,
+        "hops": 0,
+    },
     "normal": {},
-    "thorough": {"guesses": 384, "descents": 12, "descent_steps": 240, "refine_steps": 150},
+    "thorough": {
+        "guesses": 384,
+        "descents": 12,
+        "descent_steps": 240,
+        "refine_steps": 150,
+        "refinements": 12,
+        "hops": 12,
+    },
 }
 
 #: The progress bar of a stage; the postfix is the residual.
@@ -222,13 +236,7 @@ def _known(path: str, chain: Chain, chain_path: str, rate: int) -> dict[str, flo
             f"--true {path}: has the effects {', '.join(known.effect_names)}, "
             f"but {chain_path} has {', '.join(chain.effect_names)}; give the same in the same order"
         )
-    return canonical(known)
-
-
-def canonical(chain: Chain) -> dict[str, float]:
-    """The values of a chain in the form in which a search states what it found."""
-    same = Chain(effect.with_values(**effect.canonical(effect.values)) for effect in chain)
-    return same.values
+    return known.canonical().values
 
 
 def _resampled(sound: Tensor, before: int, after: int) -> Tensor:

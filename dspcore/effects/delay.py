@@ -24,7 +24,7 @@ class Delay(Effect):
     """
 
     mode = Choice("straight", "ping_pong", default="straight", doc="Whether echoes change sides.")
-    time_ms = Param(1.0, 2_000.0, default=300.0, scale="log", doc="From echo to echo.")
+    time_ms = Param(1.0, 2_000.0, default=300.0, scale="log", fine=True, doc="From echo to echo.")
     feedback = Param(0.0, 0.95, default=0.4, doc="Gain from one echo to the next.")
     low_cut_hz = Param(10.0, 2_000.0, default=20.0, scale="log", doc="High-pass in the loop.")
     high_cut_hz = Param(500.0, 20_000.0, default=8_000.0, scale="log", doc="Low-pass in the loop.")
@@ -63,7 +63,7 @@ class Delay(Effect):
         mix = p["mix"].to(audio.dtype)
         return dry + mix * (echoes - dry), state
 
-    def suggest(self, dry: Tensor, reference: Tensor) -> dict[str, list[float]]:
+    def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
         """Echo times, from the response that would turn `dry` into `reference`.
 
         A gradient sees an echo only from a few samples away. The response (a regularised quotient
@@ -80,16 +80,16 @@ class Delay(Effect):
         first, last = (int(ms * self.sample_rate / 1000) for ms in (low, high))
         strength = cepstrum[: min(last, size // 2)].abs()
         strength[:first] = 0
-        found: list[float] = []
+        found: list[dict[str, float]] = []
         for _ in range(8):
             peak = int(strength[1:-1].argmax()) + 1
             left, top, right = cepstrum[peak - 1 : peak + 2].tolist()
             bend = left - 2 * top + right
             offset = 0.5 * (left - right) / bend if bend else 0.0
-            found.append((peak + offset) * 1000 / self.sample_rate)
+            found.append({"time_ms": (peak + offset) * 1000 / self.sample_rate})
             near = self.sample_rate // 500
             strength[max(0, peak - near) : peak + near] = 0
-        return {"time_ms": found}
+        return found
 
     def tail_seconds(self) -> float:
         """Until an echo is 60 dB below the first, and the high-pass in the loop has rung out."""

@@ -79,17 +79,17 @@ class Effect(nn.Module):
         """How long the output rings, down to -60 dB, after the input ends."""
         return 0.0
 
-    def suggest(self, dry: Tensor, reference: Tensor) -> dict[str, list[float]]:
-        """Values worth trying, most likely first, for parameters that a gradient would not find.
+    def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
+        """Settings worth trying, most likely first, where gradients alone would not lead.
 
         Args:
             dry: The sound before, (c, t).
             reference: The same sound after this and perhaps other effects, (c, t).
 
         Returns:
-            Physical values by parameter; nothing for those that gradients find.
+            Physical values by parameter; those that gradients find are left out.
         """
-        return {}
+        return []
 
     def canonical(self, values: dict[str, float]) -> dict[str, float]:
         """Of the settings that sound just like `values`, the one that reads best."""

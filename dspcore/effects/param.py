@@ -32,6 +32,8 @@ class Param:
         default: Value when nothing is said.
         scale: "linear", or "log" for equal ratios over equal distances (`minimum` must be above 0).
         doc: One sentence for help, presets and tables.
+        fine: A small change is a wholly different sound (an echo's time): a search by gradient leaves
+            it where `Effect.suggest` put it, until all else is near.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Param:
         default: float,
         scale: Literal["linear", "log"] = "linear",
         doc: str = "",
+        fine: bool = False,
     ) -> None:
         if not minimum <= default <= maximum or not minimum < maximum:
             raise ValueError(
@@ -54,7 +57,7 @@ class Param:
         if scale == "log" and minimum <= 0:
             raise ValueError(f"Param: a logarithmic scale needs a minimum above 0, got {minimum}")
         self.minimum, self.maximum, self.default = float(minimum), float(maximum), float(default)
-        self.scale, self.doc = scale, doc
+        self.scale, self.doc, self.fine = scale, doc, fine
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

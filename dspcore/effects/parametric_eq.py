@@ -11,6 +11,7 @@ from torch import Tensor
 from dspcore import ops
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Param
+from dspcore.effects.response_fit import band_difference, fit_response, near
 
 _BUTTERWORTH = 0.5**0.5  # the q of a second-order slope without a bump
 
@@ -76,6 +77,18 @@ class ParametricEQ(Effect):
     def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
         """All sections in one pass."""
         return ops.sosfilt(audio, self.sections(params)[:, None], state)
+
+    def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
+        """Settings whose response is near the ratio of the two spectra."""
+        rate = self.sample_rate
+        hz, target_db, weight = band_difference(dry, reference, rate)
+
+        def sections(p: Tensor) -> Tensor:
+            return self.sections({k: v[:, None] for k, v in self.denormalize(p).items()})[..., 0]
+
+        starts = near(self.normalize()[0], torch.Generator().manual_seed(0))
+        found = self.denormalize(fit_response(sections, starts, hz, target_db, weight, rate)[:8])
+        return [{name: float(v[i]) for name, v in found.items()} for i in range(8)]
 
     def canonical(self, values: dict[str, float]) -> dict[str, float]:
         """Bells in the order of their frequencies: exchanging two changes nothing."""

@@ -75,9 +75,9 @@ def match(
     guesses: int = 96,
     descents: int = 6,
     descent_steps: int = 120,
-    refinements: int = 3,
+    refinements: int = 4,
     refine_steps: int = 60,
-    hops: int = 8,
+    hops: int = 2,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Match:
@@ -118,7 +118,9 @@ def match(
         ends = search.descend(starts, descent_steps)
         search.refine(ends[:refinements], hops, refine_steps, generator)
     values = {name: float(v) for name, v in chain.denormalize(search.best[None]).items()}
-    found = _canonical(chain.with_values(values))
+    found = chain.with_values(values)
+    if bool(search.free.all()):  # a fixed value keeps its name
+        found = found.canonical()
     with torch.no_grad():
         result = found(dry[None])[0]
     names = [n for n, is_free in zip(chain.param_names, search.free, strict=True) if is_free]
@@ -142,11 +144,6 @@ def _aligned(dry: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         )
     dry = dry.expand(channels, -1)[:, :length]
     return torch.nn.functional.pad(dry, (0, length - dry.shape[1])), reference
-
-
-def _canonical(chain: Chain) -> Chain:
-    """Of several settings that sound the same, the one that reads best."""
-    return Chain(effect.with_values(**effect.canonical(effect.values)) for effect in chain)
 
 
 class _Search:
@@ -175,7 +172,7 @@ class _Search:
         self.chain, self.progress, self.names = chain, progress, names
         self.loss = MultiscaleSpectral(self.reference)
         self.free = torch.tensor([not any(fnmatch(n, p) for p in fixed) for n in names])
-        self.suggested = torch.zeros_like(self.free)
+        self.fine = torch.tensor([param.fine for param in chain.params.values()])
         self.own = chain.normalize()[0].double()
         self.best, self.best_loss, self.best_db = self.own, math.inf, math.inf
         self.history: list[tuple[str, float, float]] = []
@@ -207,11 +204,15 @@ class _Search:
         # Half of them near the chain's own values: extreme settings of everything are rarely meant.
         drawn[::2] = self.own + 0.35 * (drawn[::2] - self.own)
         tried = torch.cat([self.own[None], drawn])
-        for name, values in self.suggestions().items():
-            # The likelier the suggestion, the more often it is tried.
-            picks = torch.randint(len(values), (2, len(tried)), generator=generator).amin(0)
-            tried[:, self.names.index(name)] = values[picks]
-            self.suggested[self.names.index(name)] = True
+        for suggestions in self.suggestions():
+            # The likelier a suggestion, the more often it is tried; one setting in four is tried
+            # without.
+            picks = torch.randint(len(suggestions), (2, len(tried)), generator=generator).amin(0)
+            for row, pick in enumerate(picks.tolist()):
+                if row % 4:
+                    tried[row] = torch.where(
+                        suggestions[pick].isnan(), tried[row], suggestions[pick]
+                    )
         tried = torch.where(self.free, tried, self.own).clamp(_EDGE, 1 - _EDGE)
         losses = []
         with torch.no_grad():
@@ -223,17 +224,22 @@ class _Search:
                 self.report("guess", 8 * i + len(batch), len(tried))
         return tried[torch.tensor(losses).argsort()[:keep]]
 
-    def suggestions(self) -> dict[str, Tensor]:
-        """What effects suggest for parameters that a gradient would not find, in [0, 1]."""
-        found = {}
+    def suggestions(self) -> list[Tensor]:
+        """What each effect suggests, (n, p) in [0, 1], NaN where it suggests nothing."""
+        found = []
         for name, effect in zip(self.chain.effect_names, self.chain, strict=True):
-            for key, values in effect.suggest(self.dry[0], self.reference[0]).items():
-                low, high = effect.params[key].range(effect.sample_rate)
-                inside = [v for v in values if low <= v <= high]
-                if inside:
-                    physical = torch.tensor(inside, dtype=torch.float64)
-                    unit = effect.params[key].to_unit(physical, effect.sample_rate)
-                    found[f"{name}.{key}"] = unit.clamp(_EDGE, 1 - _EDGE)
+            rows = []
+            for setting in effect.suggest(self.dry[0], self.reference[0]):
+                row = torch.full_like(self.own, math.nan)
+                for key, value in setting.items():
+                    low, high = effect.params[key].range(effect.sample_rate)
+                    unit = effect.params[key].to_unit(
+                        min(max(value, low), high), effect.sample_rate
+                    )
+                    row[self.names.index(f"{name}.{key}")] = unit
+                rows.append(row)
+            if rows:
+                found.append(torch.stack(rows))
         return found
 
     def descend(self, starts: Tensor, steps: int) -> Tensor:
@@ -248,9 +254,8 @@ class _Search:
             losses = self.loss(sounds)
             optimizer.zero_grad()
             losses.sum().backward()
-            # A suggestion is nearer than a step of the descent is long: the refinement moves it.
             assert free.grad is not None
-            free.grad[:, self.suggested] = 0
+            free.grad[:, self.fine] = 0  # the refinement moves these
             better = losses.detach() < least
             least = torch.where(better, losses.detach().double(), least)
             best = torch.where(better[:, None], setting.detach(), best)
