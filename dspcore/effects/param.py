@@ -32,8 +32,8 @@ class Param:
         default: Value when nothing is said.
         scale: "linear", or "log" for equal ratios over equal distances (`minimum` must be above 0).
         doc: One sentence for help, presets and tables.
-        fine: A small change is a wholly different sound (an echo's time): a search by gradient leaves
-            it where `Effect.suggest` put it, until all else is near.
+        fine: A small change is a wholly different sound (an echo's time): a search by gradient
+            leaves it where `Effect.suggest` put it, until all else is near.
     """
 
     name: str
