@@ -8,6 +8,8 @@ SHELL := bash
 
 VENV ?= .venv
 ARGS ?=
+# What takes minutes runs in CI: make test SLOW=
+SLOW ?= -m "not slow"
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
@@ -16,7 +18,7 @@ SOURCES := $(shell find csrc bindings cmake -type f -not -name '.*')
 .PHONY: help setup peers demo test bench lint docs clean
 
 help:
-	@echo "make demo   hide settings of a chain, find them again, write demo/report.html"
+	@echo "make demo   hide settings of a chain, find them again, write demo/result/report.html"
 	@echo "make test   run the tests"
 	@echo "make bench  measure against other libraries, write bench/RESULTS.md"
 	@echo "make lint   check style and types"
@@ -56,7 +58,7 @@ demo: setup
 	$(BIN)/dspcore demo --out demo/
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SLOW) $(ARGS)
 
 bench: setup peers
 	$(BIN)/python -m bench $(ARGS)
