@@ -57,12 +57,12 @@ FORM = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
     "--fix",
     multiple=True,
     metavar="PATTERN",
-    help="Parameters that keep the chain's values: delay.time_ms, 'eq*.high_*'. Repeatable.",
+    help="Parameters that keep the chain's values: 'parametric_eq.high_*'. Repeatable.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
-    default=6.0,
+    default=4.0,
     show_default=True,
     help="How much of the sounds the search listens to.",
 )
@@ -136,7 +136,7 @@ def find(
     title: str,
     true: Mapping[str, float] | None = None,
     fix: Sequence[str] = (),
-    seconds: float = 6.0,
+    seconds: float = 4.0,
     effort: str = "normal",
     seed: int = 0,
     notes: Sequence[str] = (),
