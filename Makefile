@@ -10,6 +10,9 @@ VENV ?= .venv
 ARGS ?=
 # What takes minutes runs in CI: make test SLOW=
 SLOW ?= -m "not slow"
+# nvcc takes minutes: here it builds for the GPU of this machine, and nothing where there is none
+# (`pip install .` builds for every GPU wherever nvcc is found).
+CUDA ?= $(if $(wildcard /dev/nvidia0),-C cmake.define.CMAKE_CUDA_ARCHITECTURES=native,-C cmake.define.DSPCORE_CUDA=OFF)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
@@ -39,7 +42,7 @@ $(VENV)/.tools: constraints.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.built: $(VENV)/.tools pyproject.toml constraints.txt CMakeLists.txt $(SOURCES)
 	@echo "building dspcore"
-	@$(PIP) --no-build-isolation -C cmake.define.DSPCORE_EMULATE_CUDA=ON --editable '.[dev]'
+	@$(PIP) --no-build-isolation -C cmake.define.DSPCORE_EMULATE_CUDA=ON $(CUDA) --editable '.[dev]'
 	@touch $@
 
 # A peer that does not install is named here and again in the table; it never stops the others.

@@ -48,14 +48,16 @@ def hide(dry: Tensor, sample_rate: int, seed: int) -> tuple[dspcore.Chain, Tenso
         return hidden, hidden(dry[None])[0]
 
 
-def recover(path: Path, seed: int = 1, seconds: float = 3.0) -> tuple[dspcore.Chain, Match]:
+def recover(
+    path: Path, seed: int = 1, seconds: float = 2.0, **options: int
+) -> tuple[dspcore.Chain, Match]:
     """The hidden chain, and what `match` found of it on the first seconds of a recording."""
     sound, rate = dspcore.audio.read(path)
     dry = sound.mean(0, keepdim=True)[:, : int(seconds * rate)]
     dry = torch.nn.functional.pad(dry, (0, max(0, rate - dry.shape[1])))  # room for an echo
     hidden, reference = hide(dry, rate, seed)
     plain = dspcore.Chain([type(effect)(rate) for effect in hidden])
-    return hidden, match(dry, reference, plain)
+    return hidden, match(dry, reference, plain, **options)  # type: ignore[arg-type]
 
 
 def table(name: str, hidden: dspcore.Chain, found: Match, took: float) -> list[str]:

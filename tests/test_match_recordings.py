@@ -12,5 +12,5 @@ from bench.matching import RECORDINGS, recover
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_match_comes_thirty_db_nearer(name: str, data_folder: Path) -> None:
-    _, found = recover(data_folder / name, seconds=1.5)
+    _, found = recover(data_folder / name, seconds=1.5, refinements=2, hops=0)
     assert found.after_db < found.before_db - 30
