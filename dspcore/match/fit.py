@@ -75,9 +75,9 @@ def match(
     guesses: int = 96,
     descents: int = 6,
     descent_steps: int = 120,
-    refinements: int = 4,
+    refinements: int = 3,
     refine_steps: int = 60,
-    hops: int = 2,
+    hops: int = 1,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Match:
@@ -269,7 +269,7 @@ class _Search:
     def refine(self, starts: Tensor, hops: int, steps: int, generator: torch.Generator) -> None:
         """Least squares on the waveform from each start, then from kicks of the best end.
 
-        Each goes down twice in turn: on the residual as it is, and with every frequency counting
+        Each goes down two ways in turn: the residual as it is, and with every frequency counting
         alike (divided by the reference's smoothed spectrum, as loud lows hide the highs). A hollow
         of one is rarely one of the other. Stops when a setting fits exactly.
         """
@@ -295,7 +295,7 @@ class _Search:
                 return float(white(free).square().sum())
 
         best, best_power = torch.zeros_like(own)[self.free], math.inf
-        runs, turns = len(starts) + hops, (plain, white, plain, white)
+        runs, turns = len(starts) + hops, (plain, white)
         total = runs * len(turns) * steps
         for run in range(runs):
             if run < len(starts):

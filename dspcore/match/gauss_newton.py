@@ -53,7 +53,7 @@ def levenberg_marquardt(
             free, error, power, jacobian = trial, trial_error, trial_power, None
             damping, growth = max(damping / 5, 1e-12), 2.0
             yield Step(free, power)
-            if gain < 1e-4:
+            if gain < 1e-6:
                 return
         else:
             damping, growth = damping * growth, growth * 2
