@@ -75,9 +75,9 @@ def match(
     guesses: int = 96,
     descents: int = 6,
     descent_steps: int = 120,
-    refinements: int = 3,
+    refinements: int = 2,
     refine_steps: int = 60,
-    hops: int = 1,
+    hops: int = 0,
     seed: int = 0,
     progress: Report | None = None,
 ) -> Match:
