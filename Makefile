@@ -10,6 +10,9 @@ VENV ?= .venv
 ARGS ?=
 # What takes minutes runs in CI: make test SLOW=
 SLOW ?= -m "not slow"
+# Tests run side by side, one thread each: make test JOBS=1 for one after the other.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+SIDE_BY_SIDE := -n $(JOBS) --dist worksteal --benchmark-disable
 # nvcc takes minutes: here it builds for the GPU of this machine, and nothing where there is none
 # (`pip install .` builds for every GPU wherever nvcc is found).
 CUDA ?= $(if $(wildcard /dev/nvidia0),-C cmake.define.CMAKE_CUDA_ARCHITECTURES=native,-C cmake.define.DSPCORE_CUDA=OFF)
@@ -17,6 +20,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 SOURCES := $(shell find csrc bindings cmake -type f -not -name '.*')
+# An editable install knows its modules by name: a new one asks for another install.
+NAMES := $(VENV)/.names-$(shell find dspcore plugins -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
 
 .PHONY: help setup peers demo test bench lint docs clean
 
@@ -40,7 +45,11 @@ $(VENV)/.tools: constraints.txt pyproject.toml | $(BIN)/python
 	@$(PIP) setuptools scikit-build-core pybind11 cmake ninja torch
 	@touch $@
 
-$(VENV)/.built: $(VENV)/.tools pyproject.toml constraints.txt CMakeLists.txt $(SOURCES)
+$(NAMES): | $(BIN)/python
+	@rm -f $(VENV)/.names-*
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(NAMES) pyproject.toml constraints.txt CMakeLists.txt $(SOURCES)
 	@echo "building dspcore"
 	@$(PIP) --no-build-isolation -C cmake.define.DSPCORE_EMULATE_CUDA=ON $(CUDA) --editable '.[dev]'
 	@touch $@
@@ -61,10 +70,10 @@ demo: setup
 	$(BIN)/dspcore demo --out demo/
 
 test: setup
-	$(BIN)/python -m pytest $(SLOW) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(SLOW) $(ARGS)
 
 bench: setup peers
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/dspcore bench --peers --out bench/ $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""dspcore's ops beside other libraries in one run. `python -m bench` writes the table."""
+"""Studies that write the pages in this folder, and the cases of ``dspcore bench`` for pytest."""
 
 from __future__ import annotations
 

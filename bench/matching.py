@@ -84,7 +84,7 @@ def main() -> None:
     lines = ["# Hidden settings found on real recordings", "", __doc__ or "", ""]
     for name in RECORDINGS:
         begin = time.perf_counter()
-        hidden, found = recover(data / name, seconds=1.5, refinements=3, hops=0)
+        hidden, found = recover(data / name, seconds=1.5, refinements=4)
         lines += table(name, hidden, found, time.perf_counter() - begin)
         print(f"{name}: {found.before_db:.1f} dB to {found.after_db:.1f} dB", flush=True)
         (HERE / "MATCHING.md").write_text("\n".join(lines))

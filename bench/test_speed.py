@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from bench.case import Case, Contender
-from bench.cases import CASES
-from bench.measure import Entry, Result, backward, forward
+from dspcore.bench.case import Case, Contender
+from dspcore.bench.cases import CASES
+from dspcore.bench.measure import Entry, Result, backward, forward
 
 PAIRS = [
     pytest.param(case, contender, kind, id=f"{case.name}-{contender.name}-{kind}")

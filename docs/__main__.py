@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dspcore import ops
-from dspcore.effects import Effect, names
+from dspcore import effects, ops, synth
+from dspcore.effects import Effect
 from dspcore.ops import RECORDS
 
 HERE = Path(__file__).parent
@@ -28,7 +28,8 @@ def pages() -> dict[Path, str]:
     """What each page with tables should say."""
     makers: dict[str, Callable[[], Iterator[str]]] = {
         "ops.md": op_lines,
-        "effects.md": effect_lines,
+        "effects.md": lambda: effect_lines(effects.names()),
+        "synth.md": lambda: effect_lines(synth.names()),
     }
     return {HERE / name: _filled(HERE / name, make()) for name, make in makers.items()}
 
@@ -62,9 +63,9 @@ def functions() -> dict[str, Callable[..., Any]]:
     return found
 
 
-def effect_lines() -> Iterator[str]:
-    """A section for each effect."""
-    for effect in names().values():
+def effect_lines(named: Mapping[str, type[Effect]]) -> Iterator[str]:
+    """A section for each effect or instrument."""
+    for effect in named.values():
         yield from ("", f"## {effect.__name__}", "", _prose(effect), "", _called(effect), "")
         yield from _head("parameter", "from", "to", "default", "unit", "scale", "meaning")
         for name, param in effect.params.items():
@@ -74,10 +75,15 @@ def effect_lines() -> Iterator[str]:
         for name, choice in effect.choices.items():
             words = ", ".join(f"`{word}`" for word in choice.words)
             yield _row(f"`{name}`", "", "", f"`{choice.default}`", "", words, choice.doc)
+        for name, file in effect.files.items():
+            yield _row(f"`{name}`", "", "", "", "", "path", file.doc)
 
 
 def _called(effect: type[Effect]) -> str:
-    text = "In chain files: " + " or ".join(f"`{name}`" for name in (effect.name, *effect.aliases))
+    plays = issubclass(effect, synth.Synth)
+    text = f"In {'presets' if plays else 'chain files'}: " + " or ".join(
+        f"`{name}`" for name in (effect.name, *effect.aliases)
+    )
     if effect.channels == "stereo":
         text += "; mono or stereo in, stereo out"
     if effect.inputs:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import Any, overload
 
-import torch
 from torch import Tensor, nn
 
-from dspcore.effects.effect import Effect, Stream, Value, check_audio, check_unit, stack_units
-from dspcore.effects.param import Param
-from dspcore.errors import nearest
+from dspcore.effects import Effect
+from dspcore.rack import Part, Rack, Trace, numbered
 
 
-class Chain(nn.Module, MutableSequence[Effect]):
+class Chain(Rack, MutableSequence[Effect]):
     """Effects one after the other; a module and a list, with the parameters of all of them.
 
     A parameter's name is ``"compressor.threshold_db"``, that of a second compressor
@@ -74,119 +71,43 @@ class Chain(nn.Module, MutableSequence[Effect]):
             raise ValueError("chain: an empty chain has no sample rate; put an effect into it")
         return self[0].sample_rate
 
-    @property
-    def effect_names(self) -> list[str]:
-        """A name for each effect that is unique in this chain: ``["delay", "gain", "delay_2"]``."""
-        seen: Counter[str] = Counter()
-        names = []
-        for effect in self:
-            seen[effect.name] += 1
-            count = seen[effect.name]
-            names.append(effect.name if count == 1 else f"{effect.name}_{count}")
-        return names
-
-    @property
-    def params(self) -> dict[str, Param]:
-        """Every continuous parameter by its full name, in order."""
-        return {f"{name}.{key}": p for name, e in self._named() for key, p in e.params.items()}
-
-    @property
-    def param_names(self) -> list[str]:
-        """The full names, in the order of p in `normalized`."""
-        return list(self.params)
-
-    @property
-    def num_params(self) -> int:
-        """Number of continuous parameters of all effects."""
-        return sum(effect.num_params for effect in self)
-
-    @property
-    def values(self) -> dict[str, float]:
-        """The effects' own values in physical units by their full names."""
-        return {f"{name}.{key}": v for name, e in self._named() for key, v in e.values.items()}
-
-    def forward(self, audio: Tensor, **params: Value) -> Tensor:
-        """Process a whole signal (b, c, t) as `Effect.forward` does; parameters by full name."""
-        return self.step(audio, None, **params)[0]
-
-    def step(self, audio: Tensor, state: Any = None, **params: Value) -> tuple[Tensor, Any]:
-        """Like `forward`, but continue from `state`, None at first, and return the new one too."""
-        check_audio(audio, self.name)
-        groups = self._grouped(params)
-        for effect, group in zip(self, groups, strict=True):
-            effect._check_params(group)
-        return self._run(audio, state, groups)
-
-    def stream(self) -> Stream:
-        """Open a `Stream`, to process block after block: ``y = stream(block)``."""
-        return Stream(self)
+    def at_rate(self, sample_rate: int) -> Chain:
+        """A copy for audio of another rate in Hz; frequencies that it cannot hold are lowered."""
+        return Chain(effect.at_rate(sample_rate) for effect in self)
 
     def tail_seconds(self) -> float:
         """How long the output rings after the input ends: the sum of the effects' tails."""
         return sum(effect.tail_seconds() for effect in self)
 
-    def normalized(self, audio: Tensor, p: Tensor) -> Tensor:
-        """Process with `p`, (b, num_params) or (b, num_params, f), as `Effect.normalized` does."""
-        check_audio(audio, self.name)
-        return self._run(audio, None, self._grouped(self.denormalize(p)))[0]
+    def latency_samples(self) -> int:
+        """How many samples late the output is: the sum of the effects' latencies."""
+        return sum(effect.latency_samples() for effect in self)
 
-    def denormalize(self, p: Tensor) -> dict[str, Tensor]:
-        """Physical values by full name, float64, (b,) or (b, f) each, of `p` in [0, 1]."""
-        check_unit(p, self.num_params, self.name)
-        out: dict[str, Tensor] = {}
-        start = 0
-        for name, effect in self._named():
-            part = p[:, start : start + effect.num_params]
-            start += effect.num_params
-            for i, (key, param) in enumerate(effect.params.items()):
-                out[f"{name}.{key}"] = param.from_unit(part[:, i].double(), effect.sample_rate)
-        return out
+    def _parts(self) -> list[Part]:
+        effects = self._listed()
+        names = numbered(effect.name for effect in effects)
+        return [
+            Part(name, effect.params, effect.values, effect)
+            for name, effect in zip(names, effects, strict=True)
+        ]
 
-    def normalize(self, **params: Value) -> Tensor:
-        """The p, float64, of physical values by full name; the effects' own where left out."""
-        for effect, group in zip(self, self._grouped(params), strict=True):
-            effect._check_params(group)
-        settings: dict[str, Value] = {**self.values, **params}
-        return stack_units(
-            [(p, settings[name]) for name, p in self.params.items()], self.sample_rate
-        )
-
-    def random(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """`n` settings drawn evenly from [0, 1], (n, num_params)."""
-        return torch.rand(n, self.num_params, generator=generator)
-
-    def with_values(self, values: Mapping[str, float | str]) -> Chain:
-        """A copy of this chain with some values replaced, by full name."""
-        groups = self._grouped(values)
-        return Chain(
-            effect.with_values(**group) for effect, group in zip(self, groups, strict=True)
-        )
-
-    def canonical(self) -> Chain:
-        """Of the settings that sound just like this chain's, the ones that read best."""
-        return Chain(effect.with_values(**effect.canonical(effect.values)) for effect in self)
-
-    def _run(self, audio: Tensor, state: Any, groups: list[dict[str, Any]]) -> tuple[Tensor, Any]:
+    def _run(
+        self, audio: Tensor, state: Any, groups: Mapping[str, dict[str, Any]], trace: Trace = None
+    ) -> tuple[Tensor, Any]:
         states = state or (None,) * len(self)
         ends = []
-        for effect, group, begin in zip(self, groups, states, strict=True):
-            audio, end = effect._run(audio, begin, group)
+        for (name, _, _, effect), begin in zip(self._parts(), states, strict=True):
+            assert effect is not None
+            heard = audio
+            audio, end = effect._run(audio, begin, groups[name])
             ends.append(end)
+            if trace is not None:
+                trace[name] = (heard, audio)
         return audio, tuple(ends)
 
-    def _grouped(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What of `params`, by full name, belongs to each effect, by its own name."""
-        groups: dict[str, dict[str, Any]] = {name: {} for name in self.effect_names}
-        for full, value in params.items():
-            name, _, key = full.partition(".")
-            if name not in groups or not key:
-                hint = nearest(full, self.param_names)
-                raise TypeError(f"chain: unknown parameter {full!r}; {hint}")
-            groups[name][key] = value
-        return list(groups.values())
-
-    def _named(self) -> list[tuple[str, Effect]]:
-        return list(zip(self.effect_names, self, strict=True))
+    def _replaced(self, values: Mapping[str, Mapping[str, float | str]]) -> Chain:
+        pairs = zip(self.effect_names, self, strict=True)
+        return Chain(effect.with_values(**values.get(name, {})) for name, effect in pairs)
 
     def _listed(self) -> list[Effect]:
         return list(self.effects)  # type: ignore[arg-type]

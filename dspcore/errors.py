@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-import torch
-
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the command line shows the text alone."""
@@ -24,5 +22,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def checking_values() -> bool:
-    """Whether values may be looked at: not while compiling or under a functorch transform."""
-    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+    """Whether values may be looked at: not while compiling, tracing or under functorch."""
+    import torch  # here, so that a plug-in's process, which needs the errors above, starts quickly
+
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+    )

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from dspcore.audio import blocks, dbfs, open_audio, writing
-from dspcore.chain import Chain
 from dspcore.effects import Stream
 from dspcore.errors import UserError
 from dspcore.files import explained
 from dspcore.loudness import LoudnessMeter
+from dspcore.rack import Rack
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Rendered:
 
 
 def render(
-    make_chain: Callable[[int], Chain],
+    make_chain: Callable[[int], Rack],
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
@@ -63,8 +63,12 @@ def render(
 ) -> Rendered:
     """Render one file; any `block` gives the same result.
 
+    What the chain's latency (a look-ahead) puts before the sound is cut off, so that the result
+    lines up with the source, and comes out at the end instead.
+
     Args:
-        make_chain: Builds the chain for a sample rate in Hz, as ``partial(load_preset, path)``.
+        make_chain: Builds the chain or graph for a sample rate in Hz, as
+            ``partial(load_preset, path)``.
         source: Audio file to read.
         target: Audio file to write, replaced if it exists; its ending says the format.
         tail_seconds: How long to go on after the input ends; by default the chain's own tail.
@@ -75,18 +79,25 @@ def render(
 
     Raises:
         UserError: As `dspcore.audio.read` and `write` do; and when silence is to be normalised or
-            the chain's tail is endless. No file is written then.
+            the chain's tail is endless or it wants further inputs. No file is written then.
     """
     if block < 1:
         raise UserError(f"render: a block must have at least 1 sample, got {block}")
     with open_audio(source) as file, torch.no_grad():
         rate = file.samplerate
         chain = make_chain(rate)
+        if chain.inputs:
+            raise UserError(
+                f"{source}: the graph also hears {', '.join(chain.inputs)}; a file can only be its "
+                "input: run it in Python, or send another node there"
+            )
+        late = chain.latency_samples()
         tail = chain.tail_seconds() if tail_seconds is None else tail_seconds
         if not 0 <= tail < math.inf:
             raise UserError(f"{source}: the tail of the chain is endless; say --tail SECONDS")
         audio = _heard(blocks(file, block), rate, progress)
-        audio = _through(chain.stream(), _then_silence(audio, round(tail * rate), block))
+        audio = _through(chain.stream(), _then_silence(audio, round(tail * rate) + late, block))
+        audio = _without_start(audio, late)
         if normalize is not None:
             audio = _levelled(audio, rate, normalize, Path(target), block)
         first = next(audio)
@@ -122,6 +133,14 @@ def _through(stream: Stream, audio: Iterator[Tensor]) -> Iterator[Tensor]:
     """The blocks (c, t) as they leave the chain."""
     for part in audio:
         yield stream(part[None])[0]
+
+
+def _without_start(audio: Iterator[Tensor], samples: int) -> Iterator[Tensor]:
+    """The blocks (c, t) from a sample on."""
+    for part in audio:
+        if samples < part.shape[-1]:
+            yield part[:, samples:]
+        samples = max(0, samples - part.shape[-1])
 
 
 def _levelled(

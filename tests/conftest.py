@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,10 @@ from dspcore import _native, effects
 from dspcore.effects import Effect, Param
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Workers side by side must not write each other's compiled files.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(tempfile.gettempdir(), f"inductor-{worker}"))
 
 
 @pytest.fixture(autouse=True)

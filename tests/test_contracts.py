@@ -18,15 +18,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Rows of equals, lowest first: a module imports from rows below its own, or from its own row.
 LAYERS = (
-    ("errors", "files", "registry"),
+    ("errors", "files", "registry", "notes"),
     ("_native",),
     ("ops",),
-    ("audio", "loudness", "losses"),
+    ("audio", "loudness", "losses", "report"),
+    ("estimate",),  # sine networks start from an analysis
     ("effects", "synth", "nn"),
-    ("chain", "graph"),
-    ("preset",),
-    ("render", "batch", "match", "report", "demo"),
-    ("blackbox", "train", "estimate"),
+    ("blackbox",),  # below presets, which load plug-ins by name
+    ("rack", "chain", "graph", "graphs", "diffvox"),
+    ("preset", "export"),
+    ("render", "batch", "match", "demo", "data"),
+    ("bench", "train", "ddsp"),
+    ("style",),
     ("cli", "__main__"),
     ("__init__",),
 )

@@ -299,7 +299,7 @@ def test_a_stream_of_blocks_is_one_long_block(echo: type[Effect], block: int) ->
 
 def test_parameters_of_a_stream_may_change_with_every_block(echo: type[Effect]) -> None:
     audio = torch.randn(1, 1, 200)
-    stream = echo().stream()
+    stream = echo().stream(glide_ms=0)
     parts = [stream(audio[..., :150], feedback=0.2), stream(audio[..., 150:], feedback=0.8)]
     frames = torch.cat([torch.full((1, 150), 0.2), torch.full((1, 50), 0.8)], dim=1)
     torch.testing.assert_close(torch.cat(parts, dim=-1), echo()(audio, feedback=frames))

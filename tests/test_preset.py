@@ -77,7 +77,7 @@ EFFECT = "dspcore = 1\n[[effect]]\n"
     ("text", "message"),
     [
         ("", "the line 'dspcore = 1' is missing"),
-        ("dspcore = 2", "format version 2, this dspcore reads 1"),
+        ("dspcore = 3", "format version 3, this dspcore reads 1 and 2"),
         ('dspcore = "1"', "must be the format version 1, got '1'"),
         ("dspcore = 1", "has no effects"),
         ("dspcore = 1\neffect = 3", r"written as \[\[effect\]\]"),

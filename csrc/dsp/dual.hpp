@@ -93,6 +93,20 @@ DSP_HD double atan_(double x) { return std::atan(x); }
 DSP_HD float log1p_(float x) { return std::log1p(x); }
 DSP_HD double log1p_(double x) { return std::log1p(x); }
 
+/// tan(pi x) for 0 <= x < 1/2, from tan(pi x / 2) = sin / cos by their series: without a branch, so
+/// packs take it on all lanes at once. Near 1/2 it loses digits as the tangent's own slope makes it.
+template <class T>
+DSP_HD T tan_pi_(const T& x) {
+  const T z = T(1.5707963267948966) * x, zz = z * z;
+  T sine(1), cosine(1);
+  for (int n = 18; n > 0; n -= 2) {
+    sine = T(1) - zz * T(1.0 / (n * (n + 1))) * sine;
+    cosine = T(1) - zz * T(1.0 / (n * (n - 1))) * cosine;
+  }
+  const T half = z * sine / cosine;
+  return T(2) * half / (T(1) - half * half);
+}
+
 // And on duals, by the chain rule.
 template <class T, int N>
 DSP_HD Dual<T, N> sqrt_(const Dual<T, N>& x) {
@@ -128,6 +142,11 @@ DSP_HD Dual<T, N> tanh_(const Dual<T, N>& x) {
 template <class T, int N>
 DSP_HD Dual<T, N> atan_(const Dual<T, N>& x) {
   return x.chain(atan_(x.v), T(1) / (T(1) + x.v * x.v));
+}
+template <class T, int N>
+DSP_HD Dual<T, N> tan_pi_(const Dual<T, N>& x) {
+  const T y = tan_pi_(x.v);
+  return x.chain(y, T(3.141592653589793) * (T(1) + y * y));
 }
 template <class T>
 DSP_HD T abs_(const T& x) {

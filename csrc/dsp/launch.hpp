@@ -61,9 +61,9 @@ void launch(const Call& call, const Body& body, std::int64_t rows, std::int64_t 
 }
 
 /// Rows are the threads' business on a GPU; a body that offers lanes gets them on a CPU only.
-template <class Real, class Body>
+template <class Real, bool kDual, class Body>
 void launch_lanes(const Call& call, const Body& body, std::int64_t rows, std::int64_t work) {
-  launch<Real>(call, body, rows, work);
+  launch<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body, rows, work);
 }
 
 #else
@@ -75,14 +75,6 @@ constexpr int kChunk = 64;
 /// Below this many samples a call stays on one thread: about 50 us of work on a Zen 4 core, the time
 /// that waking a second thread can cost.
 constexpr std::int64_t kSerialWork = 1 << 15;
-
-#if defined(__AVX512F__)
-constexpr int kLaneBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kLaneBytes = 32;
-#else
-constexpr int kLaneBytes = 16;
-#endif
 
 template <class T, class Body>
 void launch(const Call& call, const Body& body, std::int64_t rows, std::int64_t work) {
@@ -98,13 +90,17 @@ void launch(const Call& call, const Body& body, std::int64_t rows, std::int64_t 
   parallel_items((rows + lanes - 1) / lanes, work < kSerialWork ? 1 : call.threads, task, &context);
 }
 
-/// Rows on lanes when there are at least two, one row as plain numbers.
-template <class Real, class Body>
+/// Rows on lanes when there are at least two; one row, or a few of a body that has better to do with
+/// them, as plain numbers.
+template <class Real, bool kDual, class Body>
 void launch_lanes(const Call& call, const Body& body, std::int64_t rows, std::int64_t work) {
-  if (rows > 1)
-    launch<Pack<Real, kLaneBytes / int(sizeof(Real))>>(call, body, rows, work);
+  using Many = Pack<Real, kLaneBytes / int(sizeof(Real))>;
+  bool alone = rows <= 1;
+  if constexpr (requires { body.few_rows(1); }) alone = alone || body.few_rows(Traits<Many>::kLanes);
+  if (!alone)
+    launch<std::conditional_t<kDual, Dual<Many, 1>, Many>>(call, body, rows, work);
   else
-    launch<Real>(call, body, rows, work);
+    launch<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body, rows, work);
 }
 
 #endif

@@ -34,34 +34,30 @@ Body bind(const Call& call, bool dual) {
   return body;
 }
 
-template <class Op, class Body, class Real>
-void run_plain(const Call& call) {
-  const Body body = bind<Body>(call, false);
+template <class Op, class Body, class Real, bool kDual>
+void run_as(const Call& call) {
+  const Body body = bind<Body>(call, kDual);
   if constexpr (Op::kLanes)
-    launch_lanes<Real>(call, body, body.rows(), body.work());
+    launch_lanes<Real, kDual>(call, body, body.rows(), body.work());
   else
-    launch<Real>(call, body, body.rows(), body.work());
+    launch<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body, body.rows(), body.work());
 }
 
-template <class Op, class Body>
-void plain(const Call& call) {
+template <class Op, class Body, bool kDual>
+void kernel(const Call& call) {
   if (Op::kWide || call.views[0].bits == 64)
-    run_plain<Op, Body, double>(call);
+    run_as<Op, Body, double, kDual>(call);
   else if constexpr (!Op::kWide)
-    run_plain<Op, Body, float>(call);
-}
-
-template <class Op, class Body>
-void dual(const Call& call) {
-  const Body body = bind<Body>(call, true);
-  if (Op::kWide || call.views[0].bits == 64)
-    launch<Dual<double, 1>>(call, body, body.rows(), body.work());
-  else if constexpr (!Op::kWide)
-    launch<Dual<float, 1>>(call, body, body.rows(), body.work());
+    run_as<Op, Body, float, kDual>(call);
 }
 
 #ifndef DSP_ISA
 #define DSP_ISA kBaseline
+#endif
+
+/// Whether the kernels that only training needs are built: an exported plug-in leaves them out.
+#ifndef DSP_DERIVATIVES
+#define DSP_DERIVATIVES true
 #endif
 
 /// `const Register<Op> kOp;` at the end of a header adds the op to the table of this build's kernels.
@@ -73,11 +69,11 @@ struct Register {
     static_assert(F::kPorts == Op::kArguments + Op::kResults + Op::kWorkspaces);
     static_assert(B::kPorts == 2 * Op::kArguments + Op::kWorkspaces + Op::kScratches + Op::kResults);
     KernelTable table{Op::kName, Op::kArguments, Op::kResults, Op::kWorkspaces, Op::kScratches,
-                      kChunk, plain<Op, F>, plain<Op, B>, nullptr, nullptr};
-    // Dual kernels work row by row and gain nothing from wider lanes: one build of them serves all.
-    if constexpr (Isa::DSP_ISA == Isa::kBaseline) {
-      table.forward_dual = dual<Op, F>;
-      table.backward_dual = dual<Op, B>;
+                      kChunk, kernel<Op, F, false>, nullptr, nullptr, nullptr};
+    if constexpr (DSP_DERIVATIVES) {
+      table.backward = kernel<Op, B, false>;
+      table.forward_dual = kernel<Op, F, true>;
+      table.backward_dual = kernel<Op, B, true>;
     }
     add_kernels(Isa::DSP_ISA, table);
   }

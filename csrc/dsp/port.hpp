@@ -7,6 +7,9 @@
 #include "dsp/dual.hpp"
 #ifndef __CUDACC__
 #include "dsp/pack.hpp"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #endif
 
 namespace dsp {
@@ -36,29 +39,49 @@ struct Traits<Pack<T, W>> {
   using Double = Pack<double, W>;
   static constexpr int kLanes = W;
 };
+template <class T, int W>
+struct Traits<Dual<Pack<T, W>, 1>> {
+  using Real = T;
+  using Scalar = Dual<T, 1>;
+  using Double = Dual<Pack<double, W>, 1>;
+  static constexpr int kLanes = W;
+};
 #endif
 
 /// Lane `i` of `x`, and the same written; numbers and duals have one lane.
 template <class T>
 DSP_HD typename Traits<T>::Scalar lane(const T& x, int i) {
-  if constexpr (Traits<T>::kLanes == 1)
+  if constexpr (Traits<T>::kLanes == 1) {
     return x;
-  else
+  } else if constexpr (requires { x.d; }) {
+    typename Traits<T>::Scalar r(x.v[i]);
+    r.d[0] = x.d[0][i];
+    return r;
+  } else {
     return x[i];
+  }
 }
 template <class T>
 DSP_HD void set_lane(T& x, int i, const typename Traits<T>::Scalar& value) {
-  if constexpr (Traits<T>::kLanes == 1)
+  if constexpr (Traits<T>::kLanes == 1) {
     x = value;
-  else
+  } else if constexpr (requires { x.d; }) {
+    x.v.set(i, value.v);
+    x.d[0].set(i, value.d[0]);
+  } else {
     x.set(i, value);
+  }
 }
 
-/// float <-> double, through duals.
+/// float <-> double, through duals and packs.
 template <class To, class From>
 DSP_HD To cast(const From& x) {
   if constexpr (std::is_arithmetic_v<To>) {
     return To(x);
+#ifndef __CUDACC__
+  } else if constexpr (!requires { x.d; }) {
+    return To(__builtin_convertvector(x.v, typename To::Vector));
+#endif
   } else {
     To r(cast<decltype(To::v)>(x.v));
     r.d[0] = cast<decltype(To::v)>(x.d[0]);
@@ -163,7 +186,61 @@ struct Series {
       if (tangent) tangent[i * tangent_step] = x.d[0];
     }
   }
-  DSP_HD void add(std::int64_t i, const T& x) const { put(i, (*this)[i] + x); }
+  /// Elements [first, first + n).
+  DSP_HD void copy(std::int64_t first, int n, T* to) const {
+    if constexpr (std::is_arithmetic_v<T>) {
+      if (value_step == 1) {
+        for (int i = 0; i < n; ++i) to[i] = value[first + i];
+        return;
+      }
+    }
+    for (int i = 0; i < n; ++i) to[i] = (*this)[first + i];
+  }
+  /// And back.
+  DSP_HD void put_all(std::int64_t first, int n, const T* from) const {
+    if constexpr (std::is_arithmetic_v<T>) {
+      if (!value) return;
+      if (value_step == 1) {
+        for (int i = 0; i < n; ++i) value[first + i] = M(from[i]);
+        return;
+      }
+    }
+    for (int i = 0; i < n; ++i) put(first + i, from[i]);
+  }
+  /// `put_all` past the caches, for what is larger than they are: it would have to be read before it is
+  /// written. `finish_streams` comes after the last.
+  DSP_HD void stream_all(std::int64_t first, int n, const T* from) const {
+#if defined(__SSE2__) && !defined(__CUDACC__)
+    if constexpr (std::is_same_v<M, T>) {
+      constexpr int kWidth = 16 / int(sizeof(M));
+      if (value_step == 1 && reinterpret_cast<std::uintptr_t>(value + first) % 16 == 0) {
+        int i = 0;
+        for (; i + kWidth <= n; i += kWidth) {
+          __m128i some;
+          __builtin_memcpy(&some, from + i, 16);
+          _mm_stream_si128(reinterpret_cast<__m128i*>(value + first + i), some);
+        }
+        for (; i < n; ++i) value[first + i] = from[i];
+        return;
+      }
+    }
+#endif
+    put_all(first, n, from);
+  }
+  static DSP_HD void finish_streams() {
+#if defined(__SSE2__) && !defined(__CUDACC__)
+    _mm_sfence();
+#endif
+  }
+  /// Fetches elements [first, first + n) ahead: a plane of coefficients is a stream of its own, and of many
+  /// a processor follows a few by itself.
+  DSP_HD void prefetch([[maybe_unused]] std::int64_t first, [[maybe_unused]] std::int64_t n) const {
+#ifndef __CUDACC__
+    if (value == nullptr || value_step != 1) return;
+    constexpr int kLine = 64 / int(sizeof(M));
+    for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(value + first + i, 0, 2);
+#endif
+  }
   /// Adds to what is there of value and tangent: outputs of a dual kernel have a tangent alone.
   DSP_HD void add_out(std::int64_t i, const T& x) const {
     if constexpr (std::is_arithmetic_v<T>) {
@@ -173,6 +250,32 @@ struct Series {
       if (tangent) tangent[i * tangent_step] += x.d[0];
     }
   }
+};
+
+/// A row of a workspace or a scratch: those lie without gaps and, in a dual kernel, have tangents.
+template <class M, class T>
+struct Track {
+  M* value;
+  M* tangent;
+
+  template <class... Index>
+  DSP_HD Track(const Port& port, Index... index)
+      : value(static_cast<M*>(port.value.data) + Port::at(port.value, index...)),
+        tangent(std::is_arithmetic_v<T> ? nullptr : static_cast<M*>(port.tangent.data) + Port::at(port.tangent, index...)) {}
+  DSP_HD T operator[](std::int64_t i) const {
+    T r(value[i]);
+    if constexpr (!std::is_arithmetic_v<T>) r.d[0] = tangent[i];
+    return r;
+  }
+  DSP_HD void put(std::int64_t i, const T& x) const {
+    if constexpr (std::is_arithmetic_v<T>) {
+      value[i] = x;
+    } else {
+      value[i] = x.v;
+      tangent[i] = x.d[0];
+    }
+  }
+  DSP_HD void add(std::int64_t i, const T& x) const { put(i, (*this)[i] + x); }
 };
 
 }  // namespace

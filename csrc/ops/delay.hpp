@@ -2,133 +2,29 @@
 // with fractional delays that may move and second-order sections in the loop. One line is an echo, two
 // crossed ones a ping-pong, eight with an orthogonal matrix a reverberator (J.-M. Jot and A. Chaigne,
 // "Digital Delay Networks for Designing Artificial Reverberators", AES 90, 1991). Reading between
-// samples is linear or third-order Lagrange. No output depends on an input less than two samples old, so
-// the lines are worked on in stretches of the shortest delay, with time on the vector registers.
+// samples is linear, third-order Lagrange, or a first-order all-pass, whose last output then lies behind
+// a line's history. Lines are read before the sample at hand is written, so they are worked on in stretches
+// of the shortest delay, with time on the vector registers.
 #pragma once
 
 #include "dsp/op.hpp"
-#include "ops/shared/section.hpp"
+#include "ops/shared/delay_lines.hpp"
 
 namespace dsp {
 namespace {
-
-/// The four weights around a point `f` in (0, 1] of the way from sample n to n + 1, for n - 1 ... n + 2,
-/// and their slopes in f.
-template <class T>
-DSP_HD void interpolation(bool cubic, const T& f, T* weight, T* slope) {
-  const T one(1), two(2), half(0.5), sixth(1.0 / 6);
-  if (!cubic) {
-    weight[0] = weight[3] = slope[0] = slope[3] = T(0);
-    weight[1] = one - f;
-    weight[2] = f;
-    slope[1] = -one;
-    slope[2] = one;
-    return;
-  }
-  weight[0] = -sixth * f * (f - one) * (f - two);
-  weight[1] = half * (f + one) * (f - one) * (f - two);
-  weight[2] = -half * f * (f + one) * (f - two);
-  weight[3] = sixth * f * (f + one) * (f - one);
-  slope[0] = -sixth * (T(3) * f * f - T(6) * f + two);
-  slope[1] = half * (T(3) * f * f - T(4) * f - one);
-  slope[2] = -half * (T(3) * f * f - two * f - two);
-  slope[3] = sixth * (T(3) * f * f - one);
-}
 
 struct Delay {
   static constexpr const char* kName = "delay";
   static constexpr int kArguments = 6, kResults = 3, kWorkspaces = 2, kScratches = 2;
   static constexpr bool kLanes = false, kWide = false;
-  static constexpr int kMaxLines = 16, kMaxSections = 4;  // the Python op refuses more
+  static constexpr int kMaxLines = kMostLines, kMaxSections = kMostSections;
 
-  /// What both directions share about one batch item.
   template <class T>
-  struct Item {
-    using Real = typename Traits<T>::Real;
-    using Wide = typename Traits<T>::Double;
-    std::int64_t row, length, history;
-    int lines, sections;
-    bool moving, matrix_moves, filters_move, cubic;
-    T feedback[kMaxLines][kMaxLines], c[kMaxLines][kMaxSections][6];
-
-    DSP_HD Item(std::int64_t r, const Port& x, const Port& delay, const Port& matrix, const Port& sos,
-                const Port& past, const Attrs& attrs)
-        : row(r), length(x.size(2)), history(past.size(2)), lines(int(x.size(1))),
-          sections(int(sos.size(2))), moving(delay.size(2) != 1), matrix_moves(matrix.size(3) != 1),
-          filters_move(sos.size(4) != 1), cubic(attrs.value[0] != 0) {
-      for (int i = 0; i < lines; ++i) {
-        for (int j = 0; j < lines && !matrix_moves; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
-        for (int k = 0; k < sections && !filters_move; ++k) Recursion<Section>::coefficients(sos, rows(i), k, 0, c[i][k]);
-      }
-    }
-
-    /// Line i as a row of the filters' driver.
-    DSP_HD Rows rows(int i) const { return {row * lines + i, (row + 1) * lines, lines}; }
-
-    /// Coefficients of section k of line i at sample t.
-    DSP_HD const T* at(const Port& sos, int i, int k, std::int64_t t) {
-      if (filters_move) Recursion<Section>::coefficients(sos, rows(i), k, t, c[i][k]);
-      return c[i][k];
-    }
-
-    /// What line j gives to line i: a * feedback over samples [t, t + n), added to sum.
-    DSP_HD void mix(const Port& matrix, int i, int j, std::int64_t t, int n, const T* a, T* sum) const {
-      if (matrix_moves) {
-        const Series<Real, T> f(matrix, row, i, j);
-        for (int m = 0; m < n; ++m) sum[m] += f[t + m] * a[m];
-      } else {
-        for (int m = 0; m < n; ++m) sum[m] += feedback[i][j] * a[m];
-      }
-    }
-
-    /// Where line i is read at sample t: the sample before the point, and the way to the next.
-    DSP_HD std::int64_t point(const Series<double, Wide>& delay, std::int64_t t, T& f, bool& valid) const {
-      const Wide d = delay[moving ? t : 0];
-      const double span = primal(d);
-      valid = span >= 2 && span <= double(history - 2);
-      if (!valid) {
-        f = T(1);
-        return history + t - 3;
-      }
-      const std::int64_t whole = std::int64_t(span);  // d = whole + rest; the point lies 1 - rest on
-      f = cast<T>(Wide(double(whole + 1)) - d);
-      return history + t - whole - 1;
-    }
-
-    /// Samples from t that can be read before any of them is written.
-    DSP_HD int stretch(const Port& delay, std::int64_t t, int most) const {
-      double shortest = most + 2;
-      for (int i = 0; i < lines; ++i) {
-        const Series<double, double> d(delay, row, i);
-        for (int s = 0; s < (moving ? most : 1); ++s)
-          if (d[moving ? t + s : 0] < shortest) shortest = d[moving ? t + s : 0];
-      }
-      if (shortest < 3) return 1;
-      return int(shortest) - 1 < most ? int(shortest) - 1 : most;
-    }
-
-    /// y of line i at samples [t, t + n).
-    DSP_HD void read(const Port& delay, const Port& lines_past, int i, std::int64_t t, int n, T* y) const {
-      const Series<double, Wide> d(delay, row, i);
-      const Series<Real, T> w(lines_past, row, i);
-      T f, weight[4], slope[4];
-      bool valid = true;
-      std::int64_t at = 0;
-      for (int s = 0; s < n; ++s) {
-        if (s == 0 || moving) {
-          at = point(d, t + s, f, valid) - s;
-          interpolation(cubic, f, weight, slope);
-        }
-        const std::int64_t p = at + s;
-        y[s] = valid ? weight[0] * w[p - 1] + weight[1] * w[p] + (weight[2] * w[p + 1] + weight[3] * w[p + 2])
-                     : T(Real(NAN));
-      }
-    }
-  };
+  using Item = DelayLines<T>;
 
   /// Arguments x (b, l, t), delay (b, l, n), feedback (b, l, l, n), loop sections (b, l, k, 6, n), past
   /// (b, l, d) and filter states (b, l, k, 2); results y, past after, states after; workspaces all of
-  /// the lines (b, l, d + t) and the filter states at every chunk.
+  /// the lines (b, l, d + t), and the filter states and last outputs at every chunk.
   struct Forward {
     static constexpr int kPorts = 11;
     Port x, delay, feedback, sos, past, state, y, past_out, state_out, line, kept;
@@ -142,40 +38,68 @@ struct Delay {
       using Real = typename Traits<T>::Real;
       Item<T> item(row, x, delay, feedback, sos, past, attrs);
       const int lines = item.lines, sections = item.sections;
-      T s[kMaxLines][kMaxSections][2], u[kMaxLines][kChunk];
+      T s[kMaxLines][kMaxSections][2], u[kMaxLines][kChunk] = {}, last[kMaxLines];
       for (int i = 0; i < lines; ++i) {
-        const Series<Real, T> from(past, row, i), to(line, row, i);
-        for (std::int64_t p = 0; p < item.history; ++p) to.put(p, from[p]);
+        const Series<Real, T> from(past, row, i);
+        const Track<Real, T> to(line, row, i);
+        // A plug-in lets the line lie where its past does already.
+        if constexpr (std::is_arithmetic_v<T>) {
+          if (from.value != to.value) from.copy(0, int(item.history), to.value);
+        } else {
+          for (std::int64_t p = 0; p < item.history; ++p) to.put(p, from[p]);
+        }
+        last[i] = item.kind == kAllpass ? from[item.history] : T(0);
         for (int k = 0; k < sections; ++k)
           for (int j = 0; j < 2; ++j) s[i][k][j] = state.load<T>(row, i, k, j);
       }
-      for (std::int64_t t0 = 0; t0 < item.length; t0 += kChunk) {
-        for (int i = 0; i < lines; ++i)
+      bool done = false;
+#ifndef __CUDACC__
+      if constexpr (kSideBySide<T>) {
+        StillNetwork<T, kMaxLines> net;
+        int most;
+        done = item.still(delay, net, most);
+        T* in_line[kMaxLines];
+        for (int i = 0; i < lines; ++i) in_line[i] = Track<Real, T>(line, row, i).value;
+        const auto rows = [&](const Port& port) { return [&port, row](int i) { return Series<Real, T>(port, row, i); }; };
+        if (done) net.forward(most, rows(x), rows(y), in_line);
+      }
+#endif
+      for (std::int64_t t0 = done ? item.length : 0; t0 < item.length; t0 += kChunk) {
+        for (int i = 0; i < lines; ++i) {
+          kept.store(last[i], row, i, t0 / kChunk, sections, 0);
           for (int k = 0; k < sections; ++k)
             for (int j = 0; j < 2; ++j) kept.store(s[i][k][j], row, i, t0 / kChunk, k, j);
+        }
         const std::int64_t end = t0 + kChunk < item.length ? t0 + kChunk : item.length;
         for (std::int64_t t = t0; t < end;) {
           const int n = item.stretch(delay, t, int(end - t));
           for (int j = 0; j < lines; ++j) {
-            item.read(delay, line, j, t, n, u[j]);
-            const Series<Real, T> out(y, row, j);
-            for (int m = 0; m < n; ++m) out.put(t + m, u[j][m]);
+            item.read(delay, line, j, t, n, u[j], last[j]);
+            put_all(Series<Real, T>(y, row, j), t, n, u[j]);
+          }
+          if (!item.filters_move) filter_lines(lines, sections, n, item.c, s, u);
+          for (int j = 0; item.filters_move && j < lines; ++j)
             for (int k = 0; k < sections; ++k)
               for (int m = 0; m < n; ++m) u[j][m] = Section::step(item.at(sos, j, k, t + m), s[j][k], u[j][m]);
-          }
           for (int i = 0; i < lines; ++i) {
-            const Series<Real, T> in(x, row, i), to(line, row, i);
-            T w[kChunk];
-            for (int m = 0; m < n; ++m) w[m] = in[t + m];
-            for (int j = 0; j < lines; ++j) item.mix(feedback, i, j, t, n, u[j], w);
+            const Track<Real, T> to(line, row, i);
+            T w[kChunk] = {};
+            Series<Real, T>(x, row, i).copy(t, n, w);
+            item.mix_all(feedback, i, t, n, u, w);
             for (int m = 0; m < n; ++m) to.put(item.history + t + m, w[m]);
           }
           t += n;
         }
       }
       for (int i = 0; i < lines; ++i) {
-        const Series<Real, T> from(line, row, i), to(past_out, row, i);
-        for (std::int64_t p = 0; p < item.history; ++p) to.put(p, from[item.length + p]);
+        const Track<Real, T> from(line, row, i);
+        const Series<Real, T> to(past_out, row, i);
+        if constexpr (std::is_arithmetic_v<T>) {
+          if (to.value != from.value + item.length) put_all(to, 0, int(item.history), from.value + item.length);
+        } else {
+          for (std::int64_t p = 0; p < item.history; ++p) to.put(p, from[item.length + p]);
+        }
+        if (item.kind == kAllpass) to.put(item.history, last[i]);
         for (int k = 0; k < sections; ++k)
           for (int j = 0; j < 2; ++j) state_out.store(s[i][k][j], row, i, k, j);
       }
@@ -199,12 +123,14 @@ struct Delay {
       Item<T> item(row, x, delay, feedback, sos, past, attrs);
       const int lines = item.lines, sections = item.sections;
       const std::int64_t history = item.history, length = item.length;
-      T gs[kMaxLines][kMaxSections][2], gu[kMaxLines][kChunk];
+      T gs[kMaxLines][kMaxSections][2], gu[kMaxLines][kChunk], gw[kMaxLines][kChunk] = {}, glast[kMaxLines];
       Wide gmatrix[kMaxLines][kMaxLines], gc[kMaxLines][kMaxSections][6], gd[kMaxLines];
       for (int i = 0; i < lines; ++i) {
-        const Series<Real, T> after(gpast_out, row, i), g(owed, row, i);
+        const Series<Real, T> after(gpast_out, row, i);
+        const Track<Real, T> g(owed, row, i);
         for (std::int64_t p = 0; p < length; ++p) g.put(p, T(0));
         for (std::int64_t p = 0; p < history; ++p) g.put(length + p, after[p]);
+        glast[i] = item.kind == kAllpass ? after[history] : T(0);
         gd[i] = Wide(0);
         for (int j = 0; j < lines; ++j) gmatrix[i][j] = Wide(0);
         for (int k = 0; k < sections; ++k) {
@@ -212,7 +138,22 @@ struct Delay {
           for (int j = 0; j < 6; ++j) gc[i][k][j] = Wide(0);
         }
       }
-      const std::int64_t last = length > 0 ? (length - 1) / kChunk * kChunk : -1;
+      bool done = false;
+#ifndef __CUDACC__
+      if constexpr (kSideBySide<T>) {
+        StillNetwork<T, kMaxLines> net;
+        int most;
+        done = item.still(delay, net, most);
+        T *in_line[kMaxLines], *in_owed[kMaxLines];
+        for (int i = 0; i < lines; ++i) {
+          in_line[i] = Track<Real, T>(line, row, i).value;
+          in_owed[i] = Track<Real, T>(owed, row, i).value;
+        }
+        const auto rows = [&](const Port& port) { return [&port, row](int i) { return Series<Real, T>(port, row, i); }; };
+        if (done) net.backward(most, rows(gy), rows(gx), in_line, in_owed, gd, gmatrix);
+      }
+#endif
+      const std::int64_t last = length > 0 && !done ? (length - 1) / kChunk * kChunk : -1;
       for (std::int64_t t0 = last; t0 >= 0; t0 -= kChunk) {
         const std::int64_t end = t0 + kChunk < length ? t0 + kChunk : length;
         for (int j = 0; j < lines; ++j) recompute(item, j, t0, int(end - t0));
@@ -222,28 +163,14 @@ struct Delay {
         starts[count] = int(end - t0);
         for (int b = count - 1; b >= 0; --b) {
           const int m0 = starts[b], n = starts[b + 1] - m0;
-          for (int j = 0; j < lines; ++j)
-            for (int m = 0; m < n; ++m) gu[j][m] = T(0);
           for (int i = 0; i < lines; ++i) {
-            const Series<Real, T> g(owed, row, i), out(gx, row, i);
-            T gw[kChunk];
-            for (int m = 0; m < n; ++m) gw[m] = g[history + t0 + m0 + m];
-            for (int m = 0; m < n; ++m) out.put(t0 + m0 + m, gw[m]);
-            for (int j = 0; j < lines; ++j) {
-              const Series<Real, T> u(trail, row, j);
-              item.mix(feedback, i, j, t0 + m0, n, gw, gu[j]);
-              if (item.matrix_moves) {
-                const Series<Real, T> gf(gfeedback, row, i, j);
-                for (int m = 0; m < n; ++m) gf.put(t0 + m0 + m, gw[m] * u[m0 + m]);
-              } else {
-                T sum(0);
-                for (int m = 0; m < n; ++m) sum += gw[m] * u[m0 + m];
-                gmatrix[i][j] += cast<Wide>(sum);
-              }
-            }
+            const Track<Real, T> g(owed, row, i);
+            for (int m = 0; m < n; ++m) gw[i][m] = g[history + t0 + m0 + m];
+            put_all(Series<Real, T>(gx, row, i), t0 + m0, n, gw[i]);
           }
+          unmix(item, t0, m0, n, gw, gu, gmatrix);
           for (int j = 0; j < lines; ++j) {
-            const Series<Real, T> t_(trail, row, j);
+            const Track<Real, T> t_(trail, row, j);
             for (int k = sections - 1; k >= 0; --k) {
               T sum[6] = {T(0), T(0), T(0), T(0), T(0), T(0)};
               for (int m = n - 1; m >= 0; --m) {
@@ -258,19 +185,57 @@ struct Delay {
               }
               for (int q = 0; q < 6; ++q) gc[j][k][q] += cast<Wide>(sum[q]);
             }
-            spread(item, j, t0 + m0, n, gu[j], gd[j]);
+            if (item.kind == kAllpass)
+              spread_allpass(item, j, t0, m0, n, gu[j], gd[j], glast[j]);
+            else
+              spread(item, j, t0 + m0, n, gu[j], gd[j]);
           }
         }
       }
       for (int i = 0; i < lines; ++i) {
-        const Series<Real, T> g(owed, row, i), out(gpast, row, i);
+        const Track<Real, T> g(owed, row, i);
+        const Series<Real, T> out(gpast, row, i);
         for (std::int64_t p = 0; p < history; ++p) out.put(p, g[p]);
+        if (item.kind == kAllpass) out.put(history, glast[i]);
         if (!item.moving) gdelay.store(gd[i], row, i, 0);
         if (!item.matrix_moves)
           for (int j = 0; j < lines; ++j) gfeedback.store(gmatrix[i][j], row, i, j, 0);
         for (int k = 0; k < sections; ++k) {
           for (int j = 0; j < 2; ++j) gstate.store(gs[i][k][j], row, i, k, j);
           if (!item.filters_move) section_gradient(item, i, k, 0, gc[i][k]);
+        }
+      }
+    }
+
+    /// Hands the adjoint of what went into the lines, `gw`, to what came out of them, and to the matrix.
+    template <class T, class Wide>
+    DSP_HD void unmix(const Item<T>& item, std::int64_t t0, int m0, int n, const T (*gw)[kChunk], T (*gu)[kChunk],
+                      Wide (*gmatrix)[kMaxLines]) const {
+      using Real = typename Traits<T>::Real;
+      for (int j = 0; j < item.lines; ++j) {
+        const Track<Real, T> u(trail, item.row, j);
+        for (int m = 0; m < kChunk; ++m) gu[j][m] = T(0);
+        if constexpr (kSideBySide<T>) {
+          if (!item.matrix_moves) still_mix(&item.feedback[0][j], kMaxLines, item.lines, gw, n, gu[j]);
+        }
+        for (int i = 0; i < item.lines; ++i) {
+          if (kSideBySide<T> && !item.matrix_moves) {
+            if constexpr (kSideBySide<T>) {
+              typename Abreast<T>::Type sum(T(0));
+              const T rest = still_product(gw[i], u.value + m0, n, sum);
+              gmatrix[i][j] += cast<Wide>(total(sum) + rest);
+            }
+          } else {
+            item.mix(feedback, i, j, t0 + m0, n, gw[i], gu[j]);
+            const Series<Real, T> gf(gfeedback, item.row, i, j);
+            T sum(0);
+            for (int m = 0; m < n; ++m) {
+              const T product = gw[i][m] * u[m0 + m];
+              sum += product;
+              if (item.matrix_moves) gf.put(t0 + m0 + m, product);
+            }
+            if (!item.matrix_moves) gmatrix[i][j] += cast<Wide>(sum);
+          }
         }
       }
     }
@@ -290,9 +255,9 @@ struct Delay {
     template <class T>
     DSP_HD void recompute(Item<T>& item, int j, std::int64_t t0, int n) const {
       using Real = typename Traits<T>::Real;
-      const Series<Real, T> out(trail, item.row, j);
-      T u[kChunk];
-      item.read(delay, line, j, t0, n, u);
+      const Track<Real, T> out(trail, item.row, j);
+      T u[kChunk], last = kept.load<T>(item.row, j, t0 / kChunk, item.sections, 0);
+      item.read(delay, line, j, t0, n, u, last);
       for (int k = 0; k < item.sections; ++k) {
         T s[2] = {kept.load<T>(item.row, j, t0 / kChunk, k, 0), kept.load<T>(item.row, j, t0 / kChunk, k, 1)};
         for (int m = 0; m < n; ++m) {
@@ -311,12 +276,25 @@ struct Delay {
     DSP_HD void spread(const Item<T>& item, int j, std::int64_t t, int n, const T* gu, Wide& gd) const {
       using Real = typename Traits<T>::Real;
       const Series<double, Wide> d(delay, item.row, j), gmoving(gdelay, item.row, j);
-      const Series<Real, T> w(line, item.row, j), g(owed, item.row, j), gout(gy, item.row, j);
+      const Track<Real, T> w(line, item.row, j), g(owed, item.row, j);
+      const Series<Real, T> gout(gy, item.row, j);
       T f, weight[4], slope[4];
+      if constexpr (kSideBySide<T>) {
+        bool valid;
+        const std::int64_t p = item.point(d, t, f, valid);
+        if (valid && !item.moving) {
+          T both[kChunk];
+          gout.copy(t, n, both);
+          for (int m = 0; m < n; ++m) both[m] += gu[m];
+          interpolation(item.kind == kCubic, f, weight, slope);
+          gd -= cast<Wide>(still_spread(w.value + p - 1, weight, slope, n, both, g.value + p - 1));
+          return;
+        }
+      }
       for (int m = n - 1; m >= 0; --m) {
         bool valid;
         const std::int64_t p = item.point(d, t + m, f, valid);
-        interpolation(item.cubic, f, weight, slope);
+        interpolation(item.kind == kCubic, f, weight, slope);
         const T gm = valid ? gu[m] + gout[t + m] : T(Real(NAN));
         T rise(0);
         for (int q = 0; q < 4; ++q) {
@@ -326,6 +304,33 @@ struct Delay {
         const Wide moved = cast<Wide>(-(rise * gm));  // a longer delay reads earlier
         if (item.moving)
           gmoving.put(t + m, moved);
+        else
+          gd += moved;
+      }
+    }
+
+    /// The same for samples [m0, m0 + n) of the chunk at t0 of a line read by all-pass; `glast` is what the
+    /// output of a sample owes to the one after it, and then what that before the first of these owes.
+    template <class T, class Wide>
+    DSP_HD void spread_allpass(const Item<T>& item, int j, std::int64_t t0, int m0, int n, const T* gu, Wide& gd,
+                               T& glast) const {
+      using Real = typename Traits<T>::Real;
+      const Series<double, Wide> d(delay, item.row, j), gmoving(gdelay, item.row, j);
+      const Track<Real, T> w(line, item.row, j), g(owed, item.row, j), heard(trail, item.row, j);
+      const Series<Real, T> gout(gy, item.row, j);
+      const std::int64_t first = item.sections > 0 ? 3 * kChunk : 0;  // of y in the trail: what goes on from the line
+      for (int m = m0 + n - 1; m >= m0; --m) {
+        T a, slope;
+        bool valid;
+        const std::int64_t p = item.allpass(d, t0 + m, a, slope, valid);
+        const T before = m > 0 ? heard[first + m - 1] : kept.load<T>(item.row, j, t0 / kChunk, item.sections, 0);
+        const T gm = valid ? gu[m - m0] + gout[t0 + m] + glast : T(Real(NAN)), bent = a * gm;
+        g.add(p, gm);
+        g.add(p + 1, bent);
+        glast = -bent;
+        const Wide moved = cast<Wide>(slope * (w[p + 1] - before) * gm);
+        if (item.moving)
+          gmoving.put(t0 + m, moved);
         else
           gd += moved;
       }

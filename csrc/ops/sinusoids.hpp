@@ -5,40 +5,18 @@
 #pragma once
 
 #include "dsp/op.hpp"
+#include "ops/shared/circle.hpp"
+#ifndef __CUDACC__
+#include "ops/shared/audio_rate.hpp"
+#include "ops/shared/partials.hpp"
+#endif
 
 namespace dsp {
 namespace {
 
-/// Sine and cosine of `turns` full circles.
-DSP_HD void circle(double turns, double& s, double& c) {
-  const double angle = 6.283185307179586 * (turns - std::floor(turns + 0.5));
-  s = sin_(angle);
-  c = cos_(angle);
-}
-/// The same in float: Taylor polynomials on a quarter turn, within 1e-7.
-DSP_HD void circle(double turns, float& s, float& c) {
-  const float r = float(turns - std::floor(turns + 0.5));  // -0.5 ... 0.5
-  const float a = std::fabs(r);
-  const float x = 6.2831853f * (0.25f - std::fabs(a - 0.25f)), y = 6.2831853f * (a - 0.25f);
-  const float xx = x * x, yy = y * y;
-  const float sx = x * (1 + xx * (-1.6666667e-1f + xx * (8.3333333e-3f + xx * (-1.9841270e-4f +
-                   xx * (2.7557319e-6f - xx * 2.5052108e-8f)))));
-  const float sy = y * (1 + yy * (-1.6666667e-1f + yy * (8.3333333e-3f + yy * (-1.9841270e-4f +
-                   yy * (2.7557319e-6f - yy * 2.5052108e-8f)))));
-  s = std::copysign(sx, r);
-  c = -sy;
-}
-template <class T>
-DSP_HD void circle(const Dual<double, 1>& turns, Dual<T, 1>& s, Dual<T, 1>& c) {
-  circle(turns.v, s.v, c.v);
-  const T rate = T(6.283185307179586 * turns.d[0]);
-  s.d[0] = rate * c.v;
-  c.d[0] = -(rate * s.v);
-}
-
 struct Sinusoids {
   static constexpr const char* kName = "sinusoids";
-  static constexpr int kArguments = 3, kResults = 2, kWorkspaces = 0, kScratches = 0;
+  static constexpr int kArguments = 3, kResults = 2, kWorkspaces = 1, kScratches = 0;
   static constexpr bool kLanes = false, kWide = false;
 
   /// The frame grid: sample t lies at place u of frame i, start + t = i * hop + u.
@@ -69,13 +47,34 @@ struct Sinusoids {
     DSP_HD double place(int m) const { return (u + m) / hop; }
   };
 
-  static DSP_HD double wrap(double x) { return x - std::floor(x); }
-  static DSP_HD Dual<double, 1> wrap(const Dual<double, 1>& x) { return x - Dual<double, 1>(std::floor(x.v)); }
+  /// The frequencies of a partial, or their gradient: float64, or float32 as given per sample.
+  template <class Wide>
+  struct Control {
+    Port port;
 
-  /// Arguments frequencies and amplitudes (b, k, f), phases (b, k); results y (b, t), phases after.
+    DSP_HD Control(const Port& whole, std::int64_t row, std::int64_t k) : port(whole.from(row, k)) {}
+    DSP_HD bool wanted() const { return port.given() || port.tangent.data; }
+    DSP_HD Wide operator[](std::int64_t i) const { return port.template load<Wide>(0, 0, i); }
+    DSP_HD void put(std::int64_t i, const Wide& x) const { port.store(x, 0, 0, i); }
+    DSP_HD static void add(const View& view, std::int64_t i, double x) {
+      if (!view.data) return;
+      const std::int64_t offset = Port::at(view, 0, 0, i);
+      Port::put(view, offset, Port::read<double>(view, offset) + x);
+    }
+    DSP_HD void add_out(std::int64_t i, const Wide& x) const {
+      if constexpr (std::is_arithmetic_v<Wide>) {
+        add(port.value, i, x);
+      } else {
+        add(port.value, i, x.v);
+        add(port.tangent, i, x.d[0]);
+      }
+    }
+  };
+
+  /// Arguments amplitudes and frequencies (b, k, f), phases (b, k); results y (b, t), phases after, which are kept.
   struct Forward {
-    static constexpr int kPorts = 5;
-    Port amplitudes, frequencies, phase, y, phase_out;
+    static constexpr int kPorts = 6;
+    Port amplitudes, frequencies, phase, y, phase_out, after;
     Attrs attrs;  // hop, start, t
 
     std::int64_t rows() const { return frequencies.size(0); }
@@ -90,14 +89,21 @@ struct Sinusoids {
       const Series<double, Wide> last(phase_out, row);
       const Series<Real, T> out(y, row);
       for (int k = 0; k < partials; ++k) last.put(k, phase.load<Wide>(row, k));
-      for (std::int64_t t = 0; t < grid.length;) {
+      bool done = false;
+#ifndef __CUDACC__
+      if constexpr (std::is_same_v<T, float>) {
+        done = grid.hop == 1 && grid.length > 0;
+        if (done) frequencies.value.bits == 32 ? audio_rate_sum<float>(*this, row) : audio_rate_sum<double>(*this, row);
+      }
+#endif
+      for (std::int64_t t = done ? grid.length : 0; t < grid.length;) {
         const int n = int(grid.end(t) - t);
         const std::int64_t i = grid.frame(t), j = grid.next(i);
         const Stretch stretch{double(grid.start + t - i * grid.hop), double(grid.hop)};
         T sum[kChunk];
         for (int m = 0; m < n; ++m) sum[m] = T(0);
         for (int k = 0; k < partials; ++k) {
-          const Series<double, Wide> f(frequencies, row, k);
+          const Control<Wide> f(frequencies, row, k);
           const Series<Real, T> a(amplitudes, row, k);
           const Wide f0 = f[i], rise = f[j] - f0, p = last[k];
           const T a0 = a[i], slope = a[j] - a0;
@@ -111,12 +117,13 @@ struct Sinusoids {
         for (int m = 0; m < n; ++m) out.put(t + m, sum[m]);
         t += n;
       }
+      for (int k = 0; k < partials; ++k) after.store(last[k], row, k);
     }
   };
 
   struct Backward {
-    static constexpr int kPorts = 8;
-    Port amplitudes, frequencies, phase, gy, gphase_out, gamplitudes, gfrequencies, gphase;
+    static constexpr int kPorts = 9;
+    Port amplitudes, frequencies, phase, after, gy, gphase_out, gamplitudes, gfrequencies, gphase;
     Attrs attrs;
 
     std::int64_t rows() const { return frequencies.size(0); }
@@ -129,17 +136,17 @@ struct Sinusoids {
       const Grid grid{attrs.value[0], attrs.value[1], attrs.value[2], frequencies.size(2)};
       const int partials = int(frequencies.size(1));
       const Series<Real, T> gout(gy, row);
+#ifndef __CUDACC__
+      if constexpr (std::is_same_v<T, float>) {
+        if (grid.hop == 1)
+          return frequencies.value.bits == 32 ? audio_rate_back<float>(*this, row) : audio_rate_back<double>(*this, row);
+        if (frequencies.value.bits == 64) return frame_rate_back(*this, row);
+      }
+#endif
       for (int k = 0; k < partials; ++k) {
-        const Series<double, Wide> f(frequencies, row, k), gf(gfrequencies, row, k);
+        const Control<Wide> f(frequencies, row, k), gf(gfrequencies, row, k);
         const Series<Real, T> a(amplitudes, row, k), ga(gamplitudes, row, k);
-        Wide p = phase.load<Wide>(row, k);
-        for (std::int64_t t = 0; t < grid.length;) {
-          const int n = int(grid.end(t) - t);
-          const std::int64_t i = grid.frame(t);
-          const Stretch stretch{double(grid.start + t - i * grid.hop), double(grid.hop)};
-          p = wrap(p + f[i] * Wide(double(n)) + (f[grid.next(i)] - f[i]) * Wide(stretch.ramp(n)));
-          t += n;
-        }
+        Wide p = after.load<Wide>(row, k);
         for (std::int64_t i = 0; i < grid.frames; ++i) {
           gf.put(i, Wide(0));
           ga.put(i, T(0));
@@ -169,7 +176,7 @@ struct Sinusoids {
           }
           const Wide wide_rise = cast<Wide>(grise) + gp * Wide(stretch.ramp(n));
           const Wide wide_value = cast<Wide>(gf0) + gp * Wide(double(n));
-          if (gf.value || gf.tangent) {
+          if (gf.wanted()) {
             gf.add_out(i, wide_value - wide_rise);
             gf.add_out(j, wide_rise);
           }

@@ -9,7 +9,24 @@ from typing import Any, NoReturn
 import click
 
 #: A command is the module of that name beside this file, with a click command called `command`.
-COMMANDS = ("render", "match", "demo", "effects", "preset", "info")
+COMMANDS = (
+    "render",
+    "match",
+    "estimate",
+    "demo",
+    "effects",
+    "plugins",
+    "style",
+    "list",
+    "preset",
+    "export",
+    "synth",
+    "data",
+    "train",
+    "ddsp",
+    "bench",
+    "info",
+)
 
 
 class Interrupted(KeyboardInterrupt):

@@ -27,19 +27,23 @@ def command(name: str | None, sample_rate: int, as_json: bool) -> None:
     """
     if as_json:
         chosen = [by_name(name)] if name else list(names().values())
-        facts = [_facts(effect, sample_rate) for effect in chosen]
-        click.echo(json.dumps(facts[0] if name else facts, indent=2))
+        said = [facts(effect, sample_rate) for effect in chosen]
+        click.echo(json.dumps(said[0] if name else said, indent=2))
     elif name:
-        _show(by_name(name), sample_rate)
+        show_params(by_name(name), sample_rate)
     else:
         rows = [[e.name, ", ".join(e.aliases), e.summary()] for e in names().values()]
         click.echo(table(["effect", "also", "what it does"], rows))
 
 
-def _show(effect: type[Effect], sample_rate: int) -> None:
+def show_params(effect: type[Effect], sample_rate: int) -> None:
+    """Print the parameters, choices and files of an effect or an instrument."""
     also = f" (also: {', '.join(effect.aliases)})" if effect.aliases else ""
     click.echo(f"{effect.name}{also}: {effect.summary()}")
-    click.echo("stereo out, mono or stereo in\n" if effect.channels == "stereo" else "")
+    if effect.inputs:
+        click.echo(f"in a graph it also hears {', '.join(effect.inputs)}")
+    stereo = effect.channels == "stereo" and not getattr(effect, "instrument", False)
+    click.echo("stereo out, mono or stereo in\n" if stereo else "")
     rows = []
     for name, param in effect.params.items():
         low, high = param.range(sample_rate)
@@ -47,11 +51,14 @@ def _show(effect: type[Effect], sample_rate: int) -> None:
         rows.append([name, f"{low:g}", f"{high:g}", default, param.unit, param.scale, param.doc])
     for name, choice in effect.choices.items():
         rows.append([name, "", "", choice.default, "", " | ".join(choice.words), choice.doc])
+    for name, file in effect.files.items():
+        rows.append([name, "", "", "", "", "path", file.doc])
     head = ["parameter", "from", "to", "default", "unit", "scale", "meaning"]
     click.echo(table(head, rows))
 
 
-def _facts(effect: type[Effect], sample_rate: int) -> dict[str, Any]:
+def facts(effect: type[Effect], sample_rate: int) -> dict[str, Any]:
+    """What --json says of an effect or an instrument."""
     params = []
     for name, param in effect.params.items():
         low, high = param.range(sample_rate)
@@ -75,6 +82,8 @@ def _facts(effect: type[Effect], sample_rate: int) -> dict[str, Any]:
         "aliases": list(effect.aliases),
         "summary": effect.summary(),
         "channels": effect.channels,
+        "inputs": list(effect.inputs),
         "params": params,
         "choices": choices,
+        "files": [{"name": name, "doc": file.doc} for name, file in effect.files.items()],
     }

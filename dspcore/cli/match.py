@@ -15,13 +15,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dspcore import __version__, audio
-from dspcore.chain import Chain
 from dspcore.cli.table import table
 from dspcore.errors import UserError, nearest
 from dspcore.match import Match, Progress, match
 from dspcore.match.findings import decibels, findings, number
 from dspcore.match.save import PRESET, REPORT, folder_for, save_match
 from dspcore.preset import load_preset
+from dspcore.rack import Rack
+
+#: How much of the sounds a search listens to: more is slower, and no surer.
+SECONDS = 1.5
 
 #: How hard to search: options of `match`; "normal" is its own defaults.
 EFFORTS: dict[str, dict[str, int]] = {
@@ -39,8 +42,8 @@ EFFORTS: dict[str, dict[str, int]] = {
         "descents": 12,
         "descent_steps": 240,
         "refine_steps": 150,
-        "refinements": 12,
-        "hops": 12,
+        "refinements": 8,
+        "hops": 6,
     },
 }
 
@@ -62,7 +65,7 @@ FORM = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
-    default=4.0,
+    default=SECONDS,
     show_default=True,
     help="How much of the sounds the search listens to.",
 )
@@ -130,13 +133,13 @@ def command(
 def find(
     dry: Tensor,
     reference: Tensor,
-    chain: Chain,
+    chain: Rack,
     folder: Path,
     *,
     title: str,
     true: Mapping[str, float] | None = None,
     fix: Sequence[str] = (),
-    seconds: float = 4.0,
+    seconds: float = SECONDS,
     effort: str = "normal",
     seed: int = 0,
     notes: Sequence[str] = (),
@@ -228,10 +231,10 @@ def _read(path: str) -> tuple[Tensor, int]:
     return sound, rate
 
 
-def _known(path: str, chain: Chain, chain_path: str, rate: int) -> dict[str, float]:
+def _known(path: str, chain: Rack, chain_path: str, rate: int) -> dict[str, float]:
     """The values of a preset with the same effects as `chain`."""
     known = load_preset(path, rate)
-    if known.effect_names != chain.effect_names:
+    if known.param_names != chain.param_names:
         raise UserError(
             f"--true {path}: has the effects {', '.join(known.effect_names)}, "
             f"but {chain_path} has {', '.join(chain.effect_names)}; give the same in the same order"

@@ -84,10 +84,11 @@ def command(
     overwrite: bool,
     block: int,
 ) -> None:
-    """Render audio files through a CHAIN (a preset file).
+    """Render audio files through a CHAIN or graph (a preset file).
 
     INPUTS are files, folders and patterns; a folder's structure is kept. The chain runs at the
-    sample rate of each file. Nothing is written for a file that fails, and the rest go on.
+    sample rate of each file; a latency it has is cut off, so that results line up with their
+    inputs. Nothing is written for a file that fails, and the rest go on.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""A feed-forward compressor with a soft knee."""
+"""A compressor with a soft knee: peak or RMS, feed-forward or feedback."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ import torch
 from torch import Tensor
 
 from dspcore import ops
+from dspcore.effects import level
 from dspcore.effects.effect import Effect
-from dspcore.effects.param import Param
-
-
-def smoothing(time_ms: Tensor, sample_rate: int) -> Tensor:
-    """The coefficient whose first-order smoother covers 63 % of a step in `time_ms`."""
-    return -torch.expm1(-1000.0 / (time_ms * sample_rate))
+from dspcore.effects.level import smoothing
+from dspcore.effects.param import Choice, Param
 
 
 class Compressor(Effect):
     """Turn the loud parts down.
 
-    The level is the greatest magnitude over the channels, so a stereo image stays where it is. It
-    is taken sample by sample, without averaging; the gain is smoothed in dB. With a `sidechain`
-    (audio of the same length) the level is that signal's.
+    The level is the greatest magnitude over the channels, so a stereo image stays where it is:
+    sample by sample, or with `rms` the root of its square averaged over `averaging_ms`. The gain is
+    smoothed in dB. With a `sidechain` (audio of the same length) the level is that signal's. With
+    `lookahead` the sound waits, and the gain begins to fall before a peak arrives.
+
+    `feedback` hears what left the compressor a sample before (of a side-chain, what would have
+    left): the ratio is that of the whole loop, which makes attack and release of loud parts `ratio`
+    times as quick as set. `auto` make-up adds half of the gain that a full-scale level loses.
 
     Source: D. Giannoulis, M. Massberg, J. Reiss, "Digital Dynamic Range Compressor Design",
-    JAES 2012.
+    JAES 2012, and "Parameter Automation in a Dynamic Range Compressor", JAES 2013.
     """
 
     inputs = ("sidechain",)
 
+    detection = Choice("peak", "rms", default="peak", doc="What the level is.")
+    topology = Choice("feed_forward", "feedback", default="feed_forward", doc="Whose level it is.")
+    lookahead = level.lookahead_choice()
+    makeup = Choice("manual", "auto", default="manual", doc="Whether the settings give some gain.")
     threshold_db = Param(-60.0, 0.0, default=-18.0, doc="Level above which the gain falls.")
     ratio = Param(1.0, 20.0, default=4.0, scale="log", doc="dB in for one dB out above it.")
     knee_db = Param(0.0, 24.0, default=6.0, doc="Width of the soft bend at the threshold.")
@@ -37,25 +43,46 @@ class Compressor(Effect):
     release_ms = Param(5.0, 2_000.0, default=100.0, scale="log", doc="That of recovering gain.")
     makeup_db = Param(-12.0, 24.0, default=0.0, doc="Gain of the compressed signal.")
     mix = Param(0.0, 1.0, default=1.0, doc="Dry at 0, compressed at 1, parallel between.")
+    hold_ms = Param(0.0, 500.0, default=0.0, doc="From the last fall until the gain recovers.")
+    averaging_ms = Param(1.0, 200.0, default=10.0, scale="log", doc="Of the mean square, with rms.")
 
     def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
         """One gain for all channels, from one pass over the level."""
-        key = params.get("sidechain", audio)
-        if key.shape[2] != audio.shape[2]:
-            raise ValueError(
-                f"{self.name}: sidechain must be as long as the audio, {audio.shape[2]} samples, "
-                f"got {key.shape[2]}"
-            )
-        level = key.abs().amax(1, keepdim=True).to(audio.dtype)
-        p = {name: value[:, None] for name, value in params.items() if name in self.params}
-        controls = {
+        gain_state, mean_state, past = (None, None, None) if state is None else state
+        key = level.linked(level.listened(self, audio, params))
+        p, rate = level.controls(self, params), self.sample_rate
+        settings = {
             "threshold_db": p["threshold_db"],
             "ratio": p["ratio"],
             "knee_db": p["knee_db"],
-            "attack": smoothing(p["attack_ms"], self.sample_rate),
-            "release": smoothing(p["release_ms"], self.sample_rate),
+            "attack": smoothing(p["attack_ms"], rate),
+            "release": smoothing(p["release_ms"], rate),
+            "hold": p["hold_ms"] * (rate / 1000),
         }
-        gain, state = ops.compressor_gain(level, **controls, state=state)
-        makeup = (10 ** (p["makeup_db"] / 20)).to(audio.dtype)
+        rms = self.detection == "rms"
+        if self.topology == "feedback":
+            averaging = smoothing(p["averaging_ms"], rate) if rms else 1.0
+            gain, gain_state = ops.feedback_gain(
+                key, **settings, averaging=averaging, state=gain_state
+            )
+        else:
+            if rms:
+                pole = torch.exp(-1000.0 / (p["averaging_ms"] * rate))
+                square, mean_state = ops.onepole(key * key, pole, "lowpass", mean_state)
+                key = square.clamp(min=1e-12).sqrt()
+            gain, gain_state = ops.compressor_gain(key, **settings, state=gain_state)
+        makeup_db = p["makeup_db"]
+        if self.makeup == "auto":
+            makeup_db = makeup_db + 0.5 * (1 / p["ratio"] - 1) * p["threshold_db"]
         mix = p["mix"].to(audio.dtype)
-        return audio * (1 - mix + mix * makeup * gain), state
+        audio, past = level.delayed(audio, self.latency_samples(), past)
+        wet = mix * level.linear(makeup_db).to(audio.dtype) * gain
+        return audio * (1 - mix + wet), (gain_state, mean_state, past)
+
+    def latency_samples(self) -> int:
+        """The look-ahead."""
+        return level.lookahead_samples(self.lookahead, self.sample_rate)
+
+    def tail_seconds(self) -> float:
+        """What waits for its gain."""
+        return self.latency_samples() / self.sample_rate

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dspcore import ops
+from dspcore.effects.echo_times import echo_times
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
 from dspcore.effects.parametric_eq import ring_seconds
@@ -45,12 +46,7 @@ class Delay(Effect):
             into = torch.stack([dry.mean(1), torch.zeros_like(dry[:, 0])], 1)
             matrix = matrix.flip(0)
         p = {name: value[:, None] for name, value in params.items()}
-        cuts = [
-            ops.design.highpass(p["low_cut_hz"], 0.5**0.5, rate),
-            ops.design.lowpass(p["high_cut_hz"], 0.5**0.5, rate),
-        ]
-        length = max(cut.shape[2] for cut in cuts)
-        sos = torch.stack([cut.expand(-1, -1, length, -1) for cut in cuts], 2).movedim(3, -1)
+        sos = self.settled(params, lambda: self._loop(p))
         longest = type(self).time_ms.maximum * rate / 1000
         echoes, state = ops.delay(
             into,
@@ -63,33 +59,24 @@ class Delay(Effect):
         mix = p["mix"].to(audio.dtype)
         return dry + mix * (echoes - dry), state
 
+    def _loop(self, p: dict[str, Tensor]) -> Tensor:
+        """The sections that an echo passes on its way back, (b, 1, 2, 6, n)."""
+        cuts = [
+            ops.design.highpass(p["low_cut_hz"], 0.5**0.5, self.sample_rate),
+            ops.design.lowpass(p["high_cut_hz"], 0.5**0.5, self.sample_rate),
+        ]
+        length = max(cut.shape[2] for cut in cuts)
+        return torch.stack([cut.expand(-1, -1, length, -1) for cut in cuts], 2).movedim(3, -1)
+
     def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
         """Echo times, from the response that would turn `dry` into `reference`.
 
-        A gradient sees an echo only from a few samples away. The response (a regularised quotient
-        of the spectra) repeats at the echo time, so its cepstrum peaks there, whatever the phase of
-        the other effects; exactly so where these are linear.
+        A gradient sees an echo only from a few samples away.
         """
-        size = 2 * max(dry.shape[1], reference.shape[1])
-        before, after = (torch.fft.rfft(s.double().mean(0), size) for s in (dry, reference))
-        power = before.abs().square()
-        floor = 1e-4 * power.mean()
-        gain = (after * before.conj()).abs().square() / (power + floor).square()
-        cepstrum = torch.fft.irfft(torch.log(gain + 1e-4 * gain.mean()), size)
         low, high = type(self).time_ms.range(self.sample_rate)
-        first, last = (int(ms * self.sample_rate / 1000) for ms in (low, high))
-        strength = cepstrum[: min(last, size // 2)].abs()
-        strength[:first] = 0
-        found: list[dict[str, float]] = []
-        for _ in range(8):
-            peak = int(strength[1:-1].argmax()) + 1
-            left, top, right = cepstrum[peak - 1 : peak + 2].tolist()
-            bend = left - 2 * top + right
-            offset = 0.5 * (left - right) / bend if bend else 0.0
-            found.append({"time_ms": (peak + offset) * 1000 / self.sample_rate})
-            near = self.sample_rate // 500
-            strength[max(0, peak - near) : peak + near] = 0
-        return found
+        in_ms = 1000 / self.sample_rate
+        found = echo_times(dry, reference, low / in_ms, high / in_ms, self.sample_rate // 500)
+        return [{"time_ms": samples * in_ms} for samples in found]
 
     def tail_seconds(self) -> float:
         """Until an echo is 60 dB below the first, and the high-pass in the loop has rung out."""

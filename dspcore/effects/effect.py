@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dspcore.effects.param import Choice, Param
+from dspcore.effects.param import Choice, File, Param
+from dspcore.effects.stream import GLIDE_MS, Stream, Value
 from dspcore.errors import checking_values, nearest
 
-Value = float | Tensor
+
+class Settings(dict[str, Tensor]):
+    """The effect's own values as `process` gets them, and what it derived from them."""
+
+    derived: Tensor | None = None
 
 
 class Effect(nn.Module):
@@ -27,13 +32,23 @@ class Effect(nn.Module):
     #: Continuous parameters and discrete choices by name, in the order they are declared.
     params: ClassVar[dict[str, Param]] = {}
     choices: ClassVar[dict[str, Choice]] = {}
+    #: Audio files that it reads, by name.
+    files: ClassVar[dict[str, File]] = {}
     #: "any" number of channels; or "stereo": two in and out, mono becomes two equal ones first.
     channels: ClassVar[Literal["any", "stereo"]] = "any"
+    #: Whether it changes by itself as time goes on, so that the same sound later sounds different.
+    moves: ClassVar[bool] = False
     #: Further audio by name (a side-chain): `forward` takes it, and `process` finds it in `params`.
     inputs: ClassVar[tuple[str, ...]] = ()
     #: The class's name in snake_case, for presets and the command line, and other names for it.
     name: ClassVar[str] = "effect"
     aliases: ClassVar[tuple[str, ...]] = ()
+    #: Old names of parameters and choices, and what they are called now; presets may have them.
+    renamed: ClassVar[dict[str, str]] = {}
+    #: What presets write as its type where that is not the name: where a plug-in is found.
+    source: ClassVar[str] = ""
+    #: Whether gradients are exact and forward mode works; of a plug-in they are estimates.
+    exact: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -42,6 +57,7 @@ class Effect(nn.Module):
         declared = {name: item for base in cls.__mro__[::-1] for name, item in vars(base).items()}
         cls.params = {name: item for name, item in declared.items() if isinstance(item, Param)}
         cls.choices = {name: item for name, item in declared.items() if isinstance(item, Choice)}
+        cls.files = {name: item for name, item in declared.items() if isinstance(item, File)}
 
     def __init__(self, sample_rate: int = 48_000, **values: float | str) -> None:
         super().__init__()
@@ -50,11 +66,13 @@ class Effect(nn.Module):
                 f"{self.name}: sample_rate must be a whole number of Hz, got {sample_rate!r}"
             )
         self.sample_rate = rate = int(sample_rate)
+        self._settings: tuple[Any, Settings] | None = None
         self.values = {name: param.default_at(rate) for name, param in self.params.items()}
         self.options = {name: choice.default for name, choice in self.choices.items()}
+        self.options |= {name: file.default for name, file in self.files.items()}
         for name, value in values.items():
             if name not in self.values and name not in self.options:
-                known = [*self.params, *self.choices]
+                known = [*self.params, *self.choices, *self.files]
                 raise TypeError(f"{self.name}: unknown parameter {name!r}; {nearest(name, known)}")
             setattr(self, name, value)
 
@@ -75,9 +93,31 @@ class Effect(nn.Module):
         """
         raise NotImplementedError(f"{self.name}: an effect must define process()")
 
+    def settled(self, params: dict[str, Tensor], make: Callable[[], Tensor]) -> Tensor:
+        """``make()``, what `process` derives from `params` alone; kept from block to block.
+
+        A stream at the effect's own values designs its filters once. One such thing an effect.
+        """
+        if not isinstance(params, Settings):
+            return make()
+        if params.derived is None:
+            params.derived = make()
+        return params.derived
+
     def tail_seconds(self) -> float:
         """How long the output rings, down to -60 dB, after the input ends."""
         return 0.0
+
+    def latency_samples(self) -> int:
+        """How many samples late the output is (a look-ahead); parallel paths make up for it."""
+        return 0
+
+    def load(self, name: str) -> None:
+        """Read the file whose path was set to be that of the `File` called `name`."""
+        raise NotImplementedError(f"{self.name}: an effect with a File must define load()")
+
+    def check_saved(self) -> None:
+        """Raise `UserError` where a preset could not bring this effect back."""
 
     def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
         """Settings worth trying, most likely first, where gradients alone would not lead.
@@ -107,6 +147,11 @@ class Effect(nn.Module):
         """Number of continuous parameters: the size of p in `normalized`."""
         return len(self.params)
 
+    @property
+    def param_names(self) -> list[str]:
+        """The names of the continuous parameters, in the order of p in `normalized`."""
+        return list(self.params)
+
     def forward(self, audio: Tensor, **params: Value) -> Tensor:
         """Process a whole signal.
 
@@ -127,9 +172,9 @@ class Effect(nn.Module):
         self._check_params(params)
         return self._run(audio, state, params)
 
-    def stream(self) -> Stream:
+    def stream(self, glide_ms: float = GLIDE_MS) -> Stream:
         """Open a `Stream`, to process block after block: ``y = stream(block, **params)``."""
-        return Stream(self)
+        return Stream(self, glide_ms)
 
     def normalized(self, audio: Tensor, p: Tensor, **inputs: Tensor) -> Tensor:
         """Process with parameters as a network predicts them.
@@ -168,6 +213,14 @@ class Effect(nn.Module):
         """A copy of this effect with some values or choices replaced."""
         return type(self)(self.sample_rate, **{**self.values, **self.options, **values})
 
+    def at_rate(self, sample_rate: int) -> Effect:
+        """A copy for audio of another rate in Hz; frequencies that it cannot hold are lowered."""
+        lowered: dict[str, Any] = {
+            name: min(value, self.params[name].range(sample_rate)[1])
+            for name, value in self.values.items()
+        }
+        return type(self)(sample_rate, **{**lowered, **self.options})
+
     def extra_repr(self) -> str:
         """The sample rate and the effect's own values, as ``repr`` shows them."""
         numbers = [f"{name}={value:g}" for name, value in self.values.items()]
@@ -180,19 +233,12 @@ class Effect(nn.Module):
             if name in self.inputs:
                 check_audio(value, f"{self.name}: {name}")
             elif name not in self.params:
-                if name in self.choices:
+                if name in self.options:
                     raise TypeError(f"{self.name}: {name} is chosen when the effect is made")
                 hint = nearest(name, [*self.params, *self.inputs])
                 raise TypeError(f"{self.name}: unknown parameter {name!r}; {hint}")
-            elif not isinstance(value, Tensor):
-                self.params[name].checked(value, self.sample_rate, who=self.name)
-            elif value.ndim > 2 or value.numel() == 0:
-                raise ValueError(
-                    f"{self.name}: {name} must be (), (b,) or (b, f), got {tuple(value.shape)}"
-                )
-            elif checking_values():
-                least, greatest = (float(edge) for edge in value.detach().aminmax())
-                self.params[name].check_range(least, greatest, self.sample_rate, who=self.name)
+            else:
+                self.params[name].check(value, self.sample_rate, who=self.name)
 
     def _run(self, audio: Tensor, state: Any, params: Mapping[str, Value]) -> tuple[Tensor, Any]:
         """Bring checked audio and parameters into the shapes that `process` expects."""
@@ -212,55 +258,22 @@ class Effect(nn.Module):
                         f"{self.name}: {name} has a batch of {value.shape[0]}, wanted 1 or {batch}"
                     )
         audio = audio.expand(batch, -1, -1)
+        if not params and checking_values():
+            return self.process(audio, self._own_settings(audio), state)
         ready = {name: spread(params.get(name, self.values[name]), audio) for name in self.params}
         for name in self.inputs:
             if isinstance(given := params.get(name), Tensor):
                 ready[name] = given.expand(batch, -1, -1)
         return self.process(audio, ready, state)
 
-
-class Streamable(Protocol):
-    """What `Stream` drives: an effect, a chain, or what else steps through audio with a state."""
-
-    @property
-    def name(self) -> str:
-        """What errors call it."""
-
-    def step(self, audio: Tensor, state: Any = None, **params: Value) -> tuple[Tensor, Any]:
-        """Process a block from `state`, and return the new state too."""
-
-
-class Stream:
-    """Runs an effect or a chain block after block, with the result of one long block.
-
-    Parameters may change with every block. The state stays in the autograd graph: call `detach`
-    between blocks to truncate backpropagation there, or stream under ``torch.no_grad()``.
-    """
-
-    def __init__(self, effect: Streamable) -> None:
-        self.effect = effect
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything heard so far."""
-        self.state: Any = None
-        self._shape: tuple[int, ...] | None = None
-
-    def detach(self) -> None:
-        """Cut the gradient between what came and what comes."""
-        self.state = _detached(self.state)
-
-    def __call__(self, block: Tensor, **params: Value) -> Tensor:
-        """Process the next block, (b, c, t) with the b and c of the first one."""
-        shape = tuple(block.shape[:2])
-        if self._shape not in (None, shape):
-            raise ValueError(
-                f"{self.effect.name}: the stream began with (b, c) = {self._shape}, got {shape}; "
-                "reset() it or open another"
-            )
-        out, self.state = self.effect.step(block, self.state, **params)
-        self._shape = shape
-        return out
+    def _own_settings(self, audio: Tensor) -> Settings:
+        """The effect's own values for this audio, made anew where they or it have changed."""
+        place = (audio.shape[0], audio.device, torch.is_inference_mode_enabled())
+        key = (*self.values.values(), *self.options.values(), *place)
+        if self._settings is None or self._settings[0] != key:
+            values = {name: spread(value, audio) for name, value in self.values.items()}
+            self._settings = (key, Settings(values))
+        return self._settings[1]
 
 
 def spread(value: Value, audio: Tensor) -> Tensor:
@@ -339,14 +352,3 @@ def check_unit(p: Tensor, num_params: int, who: str) -> None:
                 f"{who}: p must lie in [0, 1], got {least:g} to {greatest:g}; "
                 "end the network with a sigmoid, or clamp p"
             )
-
-
-def _detached(state: Any) -> Any:
-    """`state` with every tensor in its tuples, lists and dicts cut from the graph."""
-    if isinstance(state, Tensor):
-        return state.detach()
-    if isinstance(state, (tuple, list)):
-        return type(state)(_detached(item) for item in state)
-    if isinstance(state, dict):
-        return {key: _detached(item) for key, item in state.items()}
-    return state

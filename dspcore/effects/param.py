@@ -1,19 +1,28 @@
-"""What an effect can be told: continuous parameters and discrete choices, each declared once."""
+"""What an effect can be told: parameters, choices and files, each declared once."""
 
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, Literal, Self, TypeVar, overload
 
 import torch
 from torch import Tensor
 
-from dspcore.errors import nearest
+from dspcore.errors import checking_values, nearest
 
 Number = TypeVar("Number", float, Tensor)
 
 #: The unit that a parameter's name ends with, and how a person writes it.
-UNITS = {"hz": "Hz", "db": "dB", "ms": "ms", "s": "s", "samples": "samples", "percent": "%"}
+UNITS = {
+    "hz": "Hz",
+    "db": "dB",
+    "ms": "ms",
+    "s": "s",
+    "samples": "samples",
+    "percent": "%",
+    "cents": "cents",
+}
 
 #: A frequency may reach this share of the sample rate: the bilinear transform still holds there.
 HIGHEST_SHARE = 0.45
@@ -22,9 +31,10 @@ HIGHEST_SHARE = 0.45
 class Param:
     """A continuous parameter in physical units, and its map to [0, 1].
 
-    The unit is the suffix of the name it is assigned to (``_hz _db _ms _s _samples _percent``). A
-    parameter in Hz ends at 0.45 of the sample rate where `maximum` lies above that, and so does its
-    default. On an effect the name reads and sets the effect's own value: ``effect.gain_db = -6``.
+    The unit is the suffix of the name it is assigned to (``_hz _db _ms _s _samples _percent
+    _cents``). A parameter in Hz ends at 0.45 of the sample rate where `maximum` lies above that,
+    and so does its default. On an effect the name reads and sets the effect's own value:
+    ``effect.gain_db = -6``.
 
     Args:
         minimum: Least value.
@@ -122,6 +132,18 @@ class Param:
         self.check_range(number, number, sample_rate, who=who)
         return number
 
+    def check(self, value: float | Tensor, sample_rate: int, *, who: str) -> None:
+        """Raise unless `value` is a number, (), (b,) or (b, f), within the range."""
+        if not isinstance(value, Tensor):
+            self.checked(value, sample_rate, who=who)
+        elif value.ndim > 2 or value.numel() == 0:
+            raise ValueError(
+                f"{who}: {self.name} must be (), (b,) or (b, f), got {tuple(value.shape)}"
+            )
+        elif checking_values():
+            least, greatest = (float(edge) for edge in value.detach().aminmax())
+            self.check_range(least, greatest, sample_rate, who=who)
+
     def check_range(self, least: float, greatest: float, sample_rate: int, *, who: str) -> None:
         """Raise when `least` to `greatest` leave the range by more than float32's rounding."""
         low, high = self.range(sample_rate)
@@ -189,3 +211,39 @@ class Choice:
         """The words and the meaning in one line."""
         text = " | ".join(self.words)
         return f"{text}: {self.doc}" if self.doc else text
+
+
+class File:
+    """An audio file that an effect reads: its path, "" for the effect's own sound.
+
+    A preset writes the path relative to its own folder.
+
+    Args:
+        doc: One sentence for help, presets and tables.
+    """
+
+    name: str
+    default = ""
+
+    def __init__(self, doc: str = "") -> None:
+        self.doc = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, effect: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, effect: Any, owner: type) -> str: ...
+    def __get__(self, effect: Any, owner: type) -> Self | str:
+        return self if effect is None else str(effect.options[self.name])
+
+    def __set__(self, effect: Any, value: str | os.PathLike[str]) -> None:
+        if not isinstance(value, (str, os.PathLike)):
+            raise TypeError(f"{effect.name}: {self.name} must be a path, got {value!r}")
+        effect.options[self.name] = os.fspath(value)
+        effect.load(self.name)
+
+    def describe(self) -> str:
+        """The meaning in one line."""
+        return f"path: {self.doc}" if self.doc else "path"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _BANDS = 96
-_RESTARTS = 48
+_RESTARTS = 32
 _STEPS = 250
 
 
@@ -91,3 +91,17 @@ def near(own: Tensor, generator: torch.Generator, count: int = _RESTARTS) -> Ten
     """Settings around `own`, (p,), to start searches from, (count, p)."""
     reach = torch.rand(count, len(own), generator=generator).double() - 0.5
     return (own + 0.7 * reach).clamp(0.02, 0.98)
+
+
+def thrown(
+    own: Tensor, groups: list[list[int]], generator: torch.Generator, count: int = _RESTARTS
+) -> Tensor:
+    """Copies of `own`, (count, p), with the parameters of one group anywhere.
+
+    A bell that found nothing to do may be missing elsewhere.
+    """
+    starts = own.clamp(0.02, 0.98).repeat(count, 1).double()
+    for row in range(count):
+        group = groups[row % len(groups)]
+        starts[row, group] = 0.1 + 0.8 * torch.rand(len(group), generator=generator).double()
+    return starts

@@ -17,6 +17,8 @@ _SIZES = {"small": 0.5, "medium": 1.0, "large": 1.8}
 # How the lines hear left and right, and how left and right hear them.
 _INTO = ((1, 0), (0, 1), (1, 0), (0, 1), (-1, 0), (0, -1), (1, 0), (0, 1))
 _OUT = ((1, 0, 1, 0, 1, 0, -1, 0), (0, 1, 0, -1, 0, 1, 0, 1))
+# From the lines back to the lines: signs whose rows are orthogonal (Hadamard's matrix), of norm 1.
+_MATRIX = [[(-1) ** (i & j).bit_count() / 8**0.5 for j in range(8)] for i in range(8)]
 
 
 class Reverb(Effect):
@@ -74,8 +76,8 @@ class Reverb(Effect):
         wet, state = ops.delay(
             into @ audio,
             lengths.expand(audio.shape[0], -1),
-            hadamard(8, audio)[None] / 8**0.5,
-            self._absorption(p, lengths),
+            audio.new_tensor(_MATRIX)[None],
+            self.settled(params, lambda: self._absorption(p, lengths)),
             state,
             max_delay=max(in_samples),
         )
@@ -85,11 +87,3 @@ class Reverb(Effect):
     def tail_seconds(self) -> float:
         """The longest of the decays."""
         return max(self.values[f"decay_{band}_s"] for band in ("low", "mid", "high"))
-
-
-def hadamard(size: int, like: Tensor) -> Tensor:
-    """The matrix of signs whose rows are orthogonal, (size, size), for a power of two."""
-    matrix = like.new_ones(1, 1)
-    while matrix.shape[0] < size:
-        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
-    return matrix

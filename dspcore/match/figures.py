@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from functools import wraps
 from itertools import groupby
@@ -12,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from dspcore.match.fit import Match
+from dspcore.report import drawn
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import and only reports need it
     from matplotlib.axes import Axes
@@ -26,16 +26,6 @@ LINES: dict[str, dict[str, Any]] = {
     "result": {"color": "#c2410c", "linewidth": 1.1},
 }
 
-_STYLE: Any = {
-    "font.size": 10,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#e5e7eb",
-    "legend.frameon": False,
-    "savefig.facecolor": "white",
-}
 _FLOOR_DB = -140.0
 _STAGES = ("#f1f5f9", "#ffffff")
 
@@ -45,18 +35,10 @@ def _drawn(height: float) -> Callable[[Callable[[Figure, Match], None]], Callabl
 
     def decorate(draw: Callable[[Figure, Match], None]) -> Callable[[Match], bytes]:
         @wraps(draw)
-        def drawn(match: Match) -> bytes:
-            import matplotlib
-            from matplotlib.figure import Figure
+        def finished(match: Match) -> bytes:
+            return drawn(lambda figure: draw(figure, match), height)
 
-            with matplotlib.rc_context(_STYLE):
-                figure = Figure(figsize=(6.4, height), dpi=150, layout="constrained")
-                draw(figure, match)
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format="png", metadata={"Software": None})
-            return buffer.getvalue()
-
-        return drawn
+        return finished
 
     return decorate
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 import torch
 from torch import Tensor
 
-from dspcore.chain import Chain
 from dspcore.errors import UserError
 from dspcore.losses import MultiscaleSpectral, residual_db
+from dspcore.match.again import again, suggestions
 from dspcore.match.gauss_newton import levenberg_marquardt
+from dspcore.rack import Rack
 
 _EXACT_DB = -100.0  # a residual of 24-bit rounding
-_KICKS = 24  # tried for every hop
+_WHOLE = 3  # parameters: a suggestion of more is of the whole effect
+_HEAT = 16  # steps of least squares that every start gets
+_CANDIDATES = 4  # refined in every hop
+_TURNS = 3  # of each residual on the whole way
+_CLOSE_DB = -45.0  # a residual that promises an exact fit
 _EDGE = 1e-3  # how near to the ends of its range a search may start
 Report = Callable[["Progress"], None]
 
@@ -46,7 +53,7 @@ class Match:
         free: Names of the parameters that were searched.
     """
 
-    chain: Chain
+    chain: Rack
     values: dict[str, float]
     result: Tensor
     dry: Tensor
@@ -68,40 +75,45 @@ class Match:
 def match(
     dry: Tensor,
     reference: Tensor,
-    chain: Chain,
+    chain: Rack,
     *,
     fixed: Iterable[str] = (),
-    seconds: float = 4.0,
+    seconds: float = 1.5,
     guesses: int = 96,
     descents: int = 6,
     descent_steps: int = 120,
-    refinements: int = 2,
-    refine_steps: int = 60,
-    hops: int = 0,
+    refinements: int = 4,
+    hops: int = 4,
+    refine_steps: int = 90,
     seed: int = 0,
+    limit_s: float = math.inf,
     progress: Report | None = None,
 ) -> Match:
     """Find settings of `chain` that turn `dry` into `reference`.
 
     Random settings, the chain's own and what its effects suggest are rendered and ranked by a
     multi-scale spectral loss; the best few go down its gradient side by side; the best of those are
-    refined by least squares on the waveform, with the exact Jacobian. The setting with the least
-    spectral loss wins. Both sounds must start together: a shift between them is not searched for.
+    refined by least squares on the waveform, with the exact Jacobian, or by differences where the
+    chain has a plug-in. The setting with the least spectral loss wins. Both sounds must start
+    together: a shift between them is not searched for, and the chain's own latency is taken off, as
+    `dspcore.render` does.
 
     Args:
         dry: (c, t), at the chain's sample rate.
         reference: (c, t) of the same sound after the wanted treatment. A longer one (a tail) is met
             by silence after `dry`; mono `dry` is doubled for a stereo reference.
-        chain: Effects in order; choices (a curve, a mode) are kept, values are where it starts.
+        chain: A chain or a graph without further inputs; choices (a curve, a mode) are kept, values
+            are where it starts.
         fixed: Names or patterns ("delay.*") of parameters that keep the chain's values.
         seconds: How much of the sounds, from the first sound on, the search listens to.
         guesses: Random settings tried at first.
         descents: Settings that go down the gradient.
         descent_steps: Steps of gradient descent.
-        refinements: Settings that are refined, one after the other, until one fits exactly.
-        refine_steps: Steps of least squares for each, at most.
-        hops: How often the best end is kicked and refined again while it does not fit exactly.
+        refinements: Settings that are refined.
+        hops: How often the effects are asked again while the best does not come close.
+        refine_steps: Steps of least squares for the most promising one, at most.
         seed: Of the random settings.
+        limit_s: CPU time after which the search ends with the best setting so far.
         progress: Called as the search goes on.
 
     Returns:
@@ -110,19 +122,24 @@ def match(
     Raises:
         UserError: sounds that are empty, silent, not finite or do not fit one another or the chain.
     """
+    if chain.inputs:
+        further = ", ".join(chain.inputs)
+        raise UserError(f"match: the graph also hears {further}, which a search cannot give it")
     dry, reference = _aligned(dry, reference)
-    search = _Search(dry, reference, chain, list(fixed), seconds, progress or (lambda _: None))
+    report = _until(time.process_time() + limit_s, progress or (lambda _: None))
+    search = _Search(dry, reference, chain, list(fixed), seconds, report)
     if search.free.any():
         generator = torch.Generator().manual_seed(seed)
-        starts = search.guess(guesses, descents, generator)
-        ends = search.descend(starts, descent_steps)
-        search.refine(ends[:refinements], hops, refine_steps, generator)
+        with suppress(_LateError):
+            starts = search.guess(guesses, descents, generator)
+            ends = search.descend(starts, descent_steps)
+            search.refine(ends[:refinements], hops, refine_steps)
     values = {name: float(v) for name, v in chain.denormalize(search.best[None]).items()}
     found = chain.with_values(values)
     if bool(search.free.all()):  # a fixed value keeps its name
         found = found.canonical()
     with torch.no_grad():
-        result = found(dry[None])[0]
+        result = _in_time(found, dry[None], found)[0]
     names = [n for n, is_free in zip(chain.param_names, search.free, strict=True) if is_free]
     return Match(found, found.values, result, dry, reference, search.history, names)
 
@@ -146,6 +163,27 @@ def _aligned(dry: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return torch.nn.functional.pad(dry, (0, length - dry.shape[1])), reference
 
 
+class _LateError(Exception):
+    """The time for a search is up."""
+
+
+def _until(end_s: float, progress: Report) -> Report:
+    """`progress`, which raises `_LateError` once the process has had that much CPU time."""
+
+    def report(now: Progress) -> None:
+        progress(now)
+        if time.process_time() > end_s:
+            raise _LateError
+
+    return report
+
+
+def _in_time(run: Callable[[Tensor], Tensor], audio: Tensor, chain: Rack) -> Tensor:
+    """What `run` makes of `audio` (b, c, t), without the latency of the chain."""
+    late = chain.latency_samples()
+    return run(torch.nn.functional.pad(audio, (0, late)))[..., late:] if late else run(audio)
+
+
 class _Search:
     """The best setting so far, (p,) in [0, 1], and the ways to a better one."""
 
@@ -153,7 +191,7 @@ class _Search:
         self,
         dry: Tensor,
         reference: Tensor,
-        chain: Chain,
+        chain: Rack,
         fixed: list[str],
         seconds: float,
         progress: Report,
@@ -165,11 +203,14 @@ class _Search:
                 raise UserError(f"match: no parameter {pattern!r}; there are {', '.join(names)}")
         loud = dry.abs().amax(0)
         first = int((loud > 1e-4 * loud.max()).nonzero()[0])
-        part = slice(first, first + max(1024, int(seconds * chain.sample_rate)))
+        last = first + max(1024, int(seconds * chain.sample_rate))
+        # What swings by itself must be heard from the beginning, or its phase would be another.
+        part = slice(0 if any(effect.moves for effect in chain) else first, last)
         self.dry, self.reference = dry[None, :, part].float(), reference[None, :, part].float()
         if not bool(self.reference.any()):
             raise UserError("match: reference is silent where dry starts to sound; align the two")
         self.chain, self.progress, self.names = chain, progress, names
+        self.exact = all(effect.exact for effect in chain)
         self.loss = MultiscaleSpectral(self.reference)
         self.free = torch.tensor([not any(fnmatch(n, p) for p in fixed) for n in names])
         self.fine = torch.tensor([param.fine for param in chain.params.values()])
@@ -177,13 +218,17 @@ class _Search:
         self.best, self.best_loss, self.best_db = self.own, math.inf, math.inf
         self.history: list[tuple[str, float, float]] = []
         with torch.no_grad():
-            sound = chain.normalized(self.dry, self.own[None])
+            sound = self.render(self.dry, self.own[None])
         if sound.shape[1] != reference.shape[0]:
             raise UserError(
                 f"match: the chain makes {sound.shape[1]} channels of this sound, but "
                 f"reference has {reference.shape[0]}; use a reference with {sound.shape[1]}"
             )
         self.consider("guess", self.own, sound)
+
+    def render(self, dry: Tensor, p: Tensor) -> Tensor:
+        """What the chain makes of `dry` (b, c, t) with settings (b, p), without its latency."""
+        return _in_time(lambda audio: self.chain.normalized(audio, p), dry, self.chain)
 
     def consider(self, stage: str, setting: Tensor, sound: Tensor) -> float:
         """Remembers a setting (p,) that sounds better than the best; returns its loss."""
@@ -204,43 +249,29 @@ class _Search:
         # Half of them near the chain's own values: extreme settings of everything are rarely meant.
         drawn[::2] = self.own + 0.35 * (drawn[::2] - self.own)
         tried = torch.cat([self.own[None], drawn])
-        for suggestions in self.suggestions():
+        for offered in suggestions(self.chain, self.dry[0], self.reference[0]):
+            if not len(offered):
+                continue
             # The likelier a suggestion, the more often it is tried; one setting in four is tried
-            # without.
-            picks = torch.randint(len(suggestions), (2, len(tried)), generator=generator).amin(0)
+            # without. What knows all about an effect is right in sound and may yet be wrong in
+            # every parameter: every second setting is tried without such.
+            picks = torch.randint(len(offered), (2, len(tried)), generator=generator).amin(0)
+            whole = int((~offered[0].isnan()).sum()) > _WHOLE
             for row, pick in enumerate(picks.tolist()):
-                if row % 4:
-                    tried[row] = torch.where(
-                        suggestions[pick].isnan(), tried[row], suggestions[pick]
-                    )
+                if row % 2 if whole else row % 8 < 6:
+                    tried[row] = torch.where(offered[pick].isnan(), tried[row], offered[pick])
         tried = torch.where(self.free, tried, self.own).clamp(_EDGE, 1 - _EDGE)
         losses = []
         with torch.no_grad():
             for i, batch in enumerate(tried.split(8)):
-                sounds = self.chain.normalized(self.dry, batch)
+                sounds = self.render(self.dry, batch)
                 losses += [
                     self.consider("guess", p, s[None]) for p, s in zip(batch, sounds, strict=True)
                 ]
                 self.report("guess", 8 * i + len(batch), len(tried))
-        return tried[torch.tensor(losses).argsort()[:keep]]
-
-    def suggestions(self) -> list[Tensor]:
-        """What each effect suggests, (n, p) in [0, 1], NaN where it suggests nothing."""
-        found = []
-        for name, effect in zip(self.chain.effect_names, self.chain, strict=True):
-            rows = []
-            for setting in effect.suggest(self.dry[0], self.reference[0]):
-                row = torch.full_like(self.own, math.nan)
-                for key, value in setting.items():
-                    low, high = effect.params[key].range(effect.sample_rate)
-                    unit = effect.params[key].to_unit(
-                        min(max(value, low), high), effect.sample_rate
-                    )
-                    row[self.names.index(f"{name}.{key}")] = unit
-                rows.append(row)
-            if rows:
-                found.append(torch.stack(rows))
-        return found
+        ranked = sorted(range(len(tried)), key=losses.__getitem__)
+        pairs = zip(*([row for row in ranked if row % 2 == odd] for odd in (0, 1)), strict=False)
+        return tried[torch.tensor([row for pair in pairs for row in pair][:keep])]
 
     def descend(self, starts: Tensor, steps: int) -> Tensor:
         """Gradient descent of all starts side by side; where each came best, the best first."""
@@ -250,7 +281,7 @@ class _Search:
         best, least = starts.clone(), torch.full((len(starts),), math.inf, dtype=torch.float64)
         for step in range(steps):
             setting = torch.where(self.free, torch.sigmoid(free), self.own)
-            sounds = self.chain.normalized(self.dry, setting)
+            sounds = self.render(self.dry, setting)
             losses = self.loss(sounds)
             optimizer.zero_grad()
             losses.sum().backward()
@@ -266,70 +297,66 @@ class _Search:
             self.report("descend", step + 1, steps)
         return best[least.argsort()]
 
-    def refine(self, starts: Tensor, hops: int, steps: int, generator: torch.Generator) -> None:
-        """Least squares on the waveform from each start, then from kicks of the best end.
+    def refine(self, starts: Tensor, hops: int, steps: int) -> None:
+        """Least squares on the waveform: a heat from every start, hops, then the whole way.
 
-        Each goes down two ways in turn: the residual as it is, and with every frequency counting
-        alike (divided by the reference's smoothed spectrum, as loud lows hide the highs). A hollow
-        of one is rarely one of the other. Stops when a setting fits exactly.
+        In a hop, the effects are asked again what they should be like, now that the others are
+        nearly right, and the best answers are refined. The whole way goes by two residuals in turn,
+        the plain one and one with every frequency counting alike (divided by the reference's
+        smoothed spectrum, as loud lows hide the highs): a hollow of one is rarely one of the other.
+        A setting that fits exactly ends the search.
         """
         dry, reference = self.dry.double(), self.reference.double()
         own = torch.logit(self.own.clamp(_EDGE, 1 - _EDGE))
         place = torch.eye(len(own), dtype=torch.float64)[:, self.free]
         weight = whitening(reference)
+        hop_steps = _CANDIDATES * _HEAT // 2 + _HEAT
+        done, total = 0, len(starts) * _HEAT + hops * hop_steps + steps
 
-        def setting(free: Tensor) -> Tensor:
-            return torch.where(self.free, torch.sigmoid(own + place @ free), self.own)
+        def settings(free: Tensor) -> Tensor:
+            return torch.where(self.free, torch.sigmoid(own + free @ place.T), self.own)
 
-        def sound(free: Tensor) -> Tensor:
-            return self.chain.normalized(dry, setting(free)[None])
+        def place_of(setting: Tensor) -> Tensor:
+            return (torch.logit(setting.clamp(_EDGE, 1 - _EDGE)) - own)[..., self.free]
 
         def plain(free: Tensor) -> Tensor:
-            return sound(free) - reference
+            return self.render(dry, settings(free)) - reference
 
         def white(free: Tensor) -> Tensor:
             return torch.view_as_real(torch.fft.rfft(plain(free)) * weight)
 
-        def power(free: Tensor) -> float:
+        def left(free: Tensor) -> float:
             with torch.no_grad():
-                return float(white(free).square().sum())
+                return float(residual_db(plain(free[None]) + reference, reference))
 
-        best, best_power = torch.zeros_like(own)[self.free], math.inf
-        runs, turns = len(starts) + hops, (plain, white)
-        total = runs * len(turns) * steps
-        for run in range(runs):
-            if run < len(starts):
-                free = (torch.logit(starts[run].clamp(_EDGE, 1 - _EDGE)) - own)[self.free]
-            else:
-                trials = kicks(best + own[self.free], _KICKS, generator) - own[self.free]
-                free = trials[min(range(_KICKS), key=lambda i: power(trials[i]))]
-            for turn, residual in enumerate(turns):
-                for done, end in enumerate(levenberg_marquardt(residual, free, steps)):
-                    free = end.free
+        def run(free: Tensor, *turns: tuple[Callable[[Tensor], Tensor], int]) -> Tensor:
+            nonlocal done
+            for residual, count in turns:
+                for end in levenberg_marquardt(residual, free, count, exact=self.exact):
+                    free, done = end.free, min(done + 1, total)
                     with torch.no_grad():
-                        self.consider("refine", setting(free), sound(free))
-                    self.report("refine", (run * len(turns) + turn) * steps + done + 1, total)
-                if self.best_db < _EXACT_DB:
-                    break
-            if power(free) < best_power:
-                best, best_power = free, power(free)
-            if self.best_db < _EXACT_DB:
+                        self.consider("refine", settings(free), plain(free[None]) + reference)
+                    self.report("refine", done, total)
+                    if self.best_db < _EXACT_DB:
+                        return free
+            return free
+
+        best = min((run(place_of(s), (plain, _HEAT)) for s in starts), key=left)
+        for _ in range(hops):
+            if left(best) < _CLOSE_DB:
                 break
+            values = self.chain.denormalize(settings(best)[None])
+            now = self.chain.with_values({name: float(v) for name, v in values.items()})
+            offered = place_of(again(now, self.dry[0], self.reference[0]))
+            offered = offered[torch.tensor([left(o) for o in offered]).argsort()[:_CANDIDATES]]
+            hopped = min((run(o, (plain, _HEAT // 2)) for o in offered), key=left, default=best)
+            hopped = run(hopped, (white, _HEAT // 2), (plain, _HEAT // 2))
+            best = min(best, hopped, key=left)
+        for _ in range(_TURNS):
+            if self.best_db >= _EXACT_DB:
+                turn = steps // (2 * _TURNS)
+                best = run(best, (white, turn), (plain, turn))
         self.report("refine", total, total)
-
-
-def kicks(free: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Copies of a setting (p,), one to three neighbouring parameters of each thrown anywhere.
-
-    Parameters that work together, as those of a bell do, are declared side by side.
-    """
-    thrown = free.repeat(count, 1)
-    for row in thrown:
-        size = int(torch.randint(1, 4, (), generator=generator))
-        first = int(torch.randint(max(1, len(free) - size + 1), (), generator=generator))
-        anywhere = torch.rand(len(row[first : first + size]), generator=generator).double()
-        row[first : first + size] = torch.logit(0.1 + 0.8 * anywhere)
-    return thrown
 
 
 def whitening(reference: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Least squares on the waveform, with the exact Jacobian by forward-mode derivatives."""
+"""Least squares on the waveform; the Jacobian by forward-mode derivatives, or by differences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+
+_TRIALS = (1.0, 8.0, 64.0, 0.1)  # dampings tried at once, over the present one: rows are cheap
+_AT_ONCE = 1 << 22  # samples of a batch of directions
+_LONGEST = 3.0  # of a step in any coordinate
+_NO_GAIN, _STUCK = 1e-6, 1e8
+_APART = 0.02  # of the two settings of a difference, either way; 0.005 of a range at its middle
 
 
 @dataclass
@@ -18,14 +25,16 @@ class Step:
 
 
 def levenberg_marquardt(
-    residual: Callable[[Tensor], Tensor], free: Tensor, steps: int
+    residual: Callable[[Tensor], Tensor], free: Tensor, steps: int, *, exact: bool = True
 ) -> Iterator[Step]:
     """Minimise ``sum residual(free)^2`` by damped Gauss-Newton steps.
 
     Args:
-        residual: From (p,) to any shape, through differentiable ops that know forward mode.
+        residual: From (b, p) to (b, ...), every row by itself; where `exact`, through
+            differentiable ops that know forward mode.
         free: Where to start, (p,) float64.
         steps: At most so many; ends early when steps no longer help.
+        exact: Whether the Jacobian is exact, by forward mode; else by central differences.
 
     Yields:
         A `Step` after every accepted or refused step, the best one so far.
@@ -33,39 +42,56 @@ def levenberg_marquardt(
     Source:
         D. Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963.
     """
-    basis = torch.eye(free.numel(), dtype=free.dtype, device=free.device)
-    damping, growth = 1e-2, 2.0
-    error = residual(free).flatten()
+    damping = 1e-2
+    error = residual(free[None]).flatten()
     power = float(error.square().sum())
     jacobian: Tensor | None = None
     for _ in range(steps):
         if jacobian is None:
-            jacobian = _jacobian(residual, free, basis)
+            jacobian = (_jacobian if exact else _differences)(residual, free, error.numel())
             normal, slope = jacobian @ jacobian.T, jacobian @ error
         # A parameter that hardly matters must not run away, nor hold the others back.
-        scale = normal.diagonal() + 1e-5 * normal.diagonal().max() + 1e-300
-        step = torch.linalg.solve(normal + damping * torch.diag(scale), -slope).clamp(-2.0, 2.0)
-        trial = free + step
-        trial_error = residual(trial).flatten()
-        trial_power = float(trial_error.square().sum())
-        if trial_power < power:
-            gain = 1 - trial_power / power
-            free, error, power, jacobian = trial, trial_error, trial_power, None
-            damping, growth = max(damping / 5, 1e-12), 2.0
+        diagonal = normal.diagonal()
+        scale = torch.diag(diagonal + 1e-5 * diagonal.max() + 1e-300)
+        dampings = damping * torch.tensor(_TRIALS, dtype=free.dtype)
+        moves = torch.linalg.solve(normal + dampings[:, None, None] * scale, -slope)
+        trials = free + moves.clamp(-_LONGEST, _LONGEST)
+        errors = residual(trials).flatten(1)
+        powers = errors.square().sum(1)
+        choice = int(powers.argmin())
+        if float(powers[choice]) < power:
+            gain = 1 - float(powers[choice]) / power
+            free, error, power = trials[choice], errors[choice], float(powers[choice])
+            jacobian, damping = None, max(float(dampings[choice]) / 3, 1e-12)
             yield Step(free, power)
-            if gain < 1e-6:
+            if gain < _NO_GAIN:
                 return
         else:
-            damping, growth = damping * growth, growth * 2
+            damping *= 4 * max(_TRIALS)
             yield Step(free, power)
-            if damping > 1e8:
+            if damping > _STUCK:
                 return
 
 
-def _jacobian(residual: Callable[[Tensor], Tensor], free: Tensor, basis: Tensor) -> Tensor:
-    """Derivatives of the residual along every coordinate, (p, n), a few at a time."""
+def _jacobian(residual: Callable[[Tensor], Tensor], free: Tensor, size: int) -> Tensor:
+    """Derivatives of the residual along every coordinate, (p, n): a row of the batch each."""
+    basis = torch.eye(free.numel(), dtype=free.dtype)
+    rows = []
+    for part in basis.split(max(1, _AT_ONCE // size)):
+        with forward_ad.dual_level(), torch.no_grad():
+            moved = residual(forward_ad.make_dual(free.expand_as(part).clone(), part))
+            tangent = forward_ad.unpack_dual(moved).tangent
+            rows.append(tangent.flatten(1))
+    return torch.cat(rows)
 
-    def along(direction: Tensor) -> Tensor:
-        return torch.func.jvp(residual, (free,), (direction,))[1].flatten()
 
-    return torch.cat([torch.func.vmap(along)(part) for part in basis.split(8)])
+def _differences(residual: Callable[[Tensor], Tensor], free: Tensor, size: int) -> Tensor:
+    """The same for what has no forward mode, as a plug-in: half the change over two small steps."""
+    rows = []
+    for part in (_APART * torch.eye(free.numel(), dtype=free.dtype)).split(
+        max(1, _AT_ONCE // size)
+    ):
+        with torch.no_grad():
+            ahead, behind = residual(torch.cat([free + part, free - part])).flatten(1).chunk(2)
+            rows.append((ahead - behind) / (2 * _APART))
+    return torch.cat(rows)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
 
-import soundfile
 from torch import Tensor
 
 from dspcore.audio import dbfs
@@ -19,40 +16,10 @@ from dspcore.loudness import loudness
 from dspcore.match import figures
 from dspcore.match.findings import Finding, decibels, findings, number
 from dspcore.match.fit import Match
+from dspcore.report import PLAYED_SECONDS, figure, level, numbers, page, player, players
 
-#: Players hold so much of each sound, and raise what is left of a difference by no more than this.
-PLAYED_SECONDS = 30
+#: Players raise what is left of a difference by no more than this.
 MOST_RAISED_DB = 60
-
-#: libsndfile's FLAC holds no more channels than these.
-_FLAC_CHANNELS = 8
-
-_CSS = """
-:root { color-scheme: light; }
-body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: #fff; color: #111827;
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem; }
-h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-p, li { color: #374151; }
-.numbers { display: grid; gap: .75rem;
-  grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); }
-.numbers div { padding: .6rem .8rem; border: 1px solid #e5e7eb; border-radius: .5rem; }
-.numbers b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
-.numbers span, .quiet { color: #6b7280; font-size: .875rem; }
-.players { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
-figure, .players div { margin: 0; }
-audio { display: block; width: 100%; margin-top: .25rem; }
-img { display: block; width: 100%; height: auto; }
-figcaption { color: #6b7280; font-size: .875rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; }
-th, td { padding: .25rem .5rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid #e5e7eb; font-variant-numeric: tabular-nums; }
-th { color: #6b7280; font-weight: 600; }
-.word { text-align: left; }
-td.effect { padding-top: .75rem; text-align: left; font-weight: 600; }
-tr.fixed td { color: #9ca3af; }
-"""
 
 
 def write_report(
@@ -83,40 +50,29 @@ def report_html(
     notes: Sequence[str] = (),
 ) -> str:
     """The text that `write_report` writes."""
-    players, said = _players(match)
+    listen, said = _players(match)
     parts = [
-        f"<h1>{escape(title)}</h1>",
         _numbers(match),
-        f"<h2>Listen</h2>\n{players}",
+        f"<h2>Listen</h2>\n{listen}",
         "<h2>Settings found</h2>",
         _settings(findings(match, true), match),
         "<h2>Spectra</h2>",
-        _figure(
+        figure(
             figures.spectra(match),
             "Long-term average spectra of dry, reference and result, and their difference",
             "Averaged over the whole sound. Below: what is too loud (above 0) or too quiet, in dB, "
             "before and after.",
         ),
         "<h2>Levels</h2>",
-        _figure(figures.levels(match), "Level over time", "Dotted: what is still different."),
+        figure(figures.levels(match), "Level over time", "Dotted: what is still different."),
         "<h2>The search</h2>",
-        _figure(
+        figure(
             figures.search(match),
             "Residual and spectral loss over the search",
             "The best setting so far, by spectral loss.",
         ),
     ]
-    listed = [*said, *notes]
-    if listed:
-        items = "\n".join(f"<li>{escape(note)}</li>" for note in listed)
-        parts.append(f"<h2>Notes</h2>\n<ul>\n{items}\n</ul>")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body>\n</html>\n"
-    )
+    return page(title, parts, [*said, *notes])
 
 
 def spectral_losses(match: Match) -> tuple[float, float]:
@@ -134,11 +90,10 @@ def _numbers(match: Match) -> str:
         ("spectral loss before", f"{before:.3g}"),
         ("spectral loss after", f"{after:.3g}"),
     ]
-    boxes = "\n".join(f"<div><span>{name}</span><b>{value}</b></div>" for name, value in cards)
     return (
-        f'<div class="numbers">\n{boxes}\n</div>\n'
-        '<p class="quiet">Residual: power of the difference to the reference, relative to the '
-        "reference. At 0 dB nothing fits; at -60 dB a thousandth of the amplitude is left.</p>"
+        numbers(cards) + '\n<p class="quiet">Residual: power of the difference to the reference, '
+        "relative to the reference. At 0 dB nothing fits; at -60 dB a thousandth of the amplitude "
+        "is left.</p>"
     )
 
 
@@ -159,10 +114,10 @@ def _players(match: Match) -> tuple[str, list[str]]:
         gain = 1.0
     blocks = []
     for name, sound in sounds.items():
-        fact = f"{_level(loudness(sound, rate), 'LUFS')}, peak {_level(dbfs(_peak(sound)), 'dBFS')}"
-        blocks.append(_player(name, fact, gain * sound[:, :kept], rate))
+        fact = f"{level(loudness(sound, rate), 'LUFS')}, peak {level(dbfs(_peak(sound)), 'dBFS')}"
+        blocks.append(player(name, fact, gain * sound[:, :kept], rate))
     blocks.append(_difference(match, gain, kept))
-    return '<div class="players">\n' + "\n".join(blocks) + "\n</div>", notes
+    return players(blocks), notes
 
 
 def _difference(match: Match, gain: float, kept: int) -> str:
@@ -175,22 +130,7 @@ def _difference(match: Match, gain: float, kept: int) -> str:
     sound = gain * 10 ** (raised / 20) * missed
     sound = sound * min(1.0, 0.99 / _peak(sound))
     said = f"raised by {raised} dB" if raised else "as it is"
-    return _player(name, said, sound, match.chain.sample_rate)
-
-
-def _player(name: str, fact: str, sound: Tensor, rate: int) -> str:
-    label = f'<b>{name}</b> <span class="quiet">{fact}</span>'
-    source = f"data:audio/flac;base64,{base64.b64encode(_flac(sound, rate)).decode()}"
-    return f'<div>{label}<audio controls preload="metadata" src="{source}"></audio></div>'
-
-
-def _flac(sound: Tensor, rate: int) -> bytes:
-    if sound.shape[0] > _FLAC_CHANNELS:
-        sound = sound.mean(0, keepdim=True)
-    buffer = io.BytesIO()
-    samples = sound.detach().cpu().numpy().T
-    soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
+    return player(name, said, sound, match.chain.sample_rate)
 
 
 def _settings(rows: Sequence[Finding], match: Match) -> str:
@@ -227,17 +167,5 @@ def _word(is_word: bool) -> str:
     return ' class="word"' if is_word else ""
 
 
-def _figure(png: bytes, alt: str, caption: str) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return (
-        f'<figure><img alt="{escape(alt)}" src="{source}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
 def _peak(sound: Tensor) -> float:
     return float(sound.abs().max())
-
-
-def _level(value: float, unit: str) -> str:
-    return f"{value:.1f} {unit}" if math.isfinite(value) else "silent"

@@ -22,8 +22,18 @@ RESULT, PRESET, REPORT, NUMBERS = "result.wav", "preset.toml", "report.html", "m
 
 
 @contextmanager
-def folder_for(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+def folder_for(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    names: Sequence[str] = (RESULT, PRESET, REPORT, NUMBERS),
+) -> Iterator[Path]:
     """Make the folder for a result before the work; it goes again when that fails.
+
+    Args:
+        path: The folder.
+        overwrite: Whether files of those names may be there.
+        names: Files that the result consists of.
 
     Raises:
         UserError: It cannot be made or written to, or holds a result and `overwrite` is false.
@@ -31,7 +41,7 @@ def folder_for(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pat
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, wanted a folder for the result")
-    there = [name for name in (RESULT, PRESET, REPORT, NUMBERS) if (folder / name).exists()]
+    there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:
         raise UserError(f"{folder / there[0]}: exists already; replace with --overwrite")
     new = [place for place in (folder, *folder.parents) if not place.exists()]

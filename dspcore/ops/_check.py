@@ -70,3 +70,22 @@ def row_controls(op: str, x: Tensor, **controls: Tensor | float) -> Tensor:
         tensors[name] = v.reshape(1, 1, 1) if v.ndim == 0 else v[..., None] if v.ndim == 2 else v
     n = next((v.shape[2] for v in tensors.values() if v.shape[2] != 1), 1)  # 0 is a length too
     return torch.stack([v.expand(b, c, n) for v in tensors.values()], 2)[:, :, None]
+
+
+def row_control(op: str, x: Tensor, name: str, value: Tensor | float) -> Tensor:
+    """One control of a row as (b, c, n) in the type it came in: n is 1 or t; a number is float64.
+
+    It is a number, (b, c) or (b, c, t), where b and c may be 1.
+    """
+    b, c, t = x.shape
+    kept = isinstance(value, Tensor) and value.dtype in _FLOATS
+    v = torch.as_tensor(value, dtype=None if kept else torch.float64, device=x.device)
+    if v.ndim not in (0, 2, 3) or any(
+        n not in (1, m) for n, m in zip(v.shape, (b, c, t), strict=False)
+    ):
+        raise ValueError(
+            f"{op}: {name} must be a number, ({b}, {c}) or ({b}, {c}, {t}) for x of shape "
+            f"{tuple(x.shape)}, got {tuple(v.shape)}"
+        )
+    v = v.reshape(1, 1, 1) if v.ndim == 0 else v[..., None] if v.ndim == 2 else v
+    return v.expand(b, c, v.shape[2])

@@ -8,7 +8,7 @@ derivatives of any order of modes need no formula of their own. Third derivative
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dspcore import _native
 from dspcore.ops import _compiled
-from dspcore.ops._autograd import Forward, Maybe
+from dspcore.ops._autograd import Eager, Forward, Maybe, derivatives_wanted
 from dspcore.ops._record import Dims, Record
 
 _FORWARD, _BACKWARD, _FORWARD_DUAL, _BACKWARD_DUAL = range(4)
@@ -72,29 +72,72 @@ class Op:
             for group in ("results", "workspaces", "scratches")
         }
         self.counts = {group: len(dims) for group, dims in self._dims.items()}
+        self._plain: Callable[..., bool] | None = None
+        self._sizes = functools.lru_cache(maxsize=64)(self._find_sizes)
         _compiled.register(self)
 
     def __call__(self, *arguments: Tensor, attrs: Sequence[int] = ()) -> tuple[Tensor, ...]:
         """The results, differentiable to every argument."""
         n = self.counts["results"]
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+            # Somebody traces or counts: the op must be seen.
             return _compiled.call(self.record.name, arguments, attrs)[:n]
-        if not _derivatives_wanted(arguments):
+        if not derivatives_wanted(arguments):
             return self.forward(arguments, tuple(attrs), keep=False)[:n]
-        return Forward.apply(self, tuple(attrs), *arguments)[:n]
+        if torch._C._are_functorch_transforms_active():
+            return Forward.apply(self, tuple(attrs), *arguments)[:n]
+        return Eager.apply(self, tuple(attrs), *arguments)
+
+    def plain(self, *arguments: Maybe) -> bool:
+        """Write the results, the last arguments, of a call that is not `watched`.
+
+        The others come as the public function got them, as the record's `forms` allow. False, with
+        nothing done, where there is more to do or to say: the longer way does it.
+        """
+        if self._plain is None:
+            self._plain = self._find_plain()
+        return bool(self._plain(torch.get_num_threads(), *arguments))
+
+    def _find_plain(self) -> Callable[..., bool]:
+        module = _native.module("cpu")
+        if not hasattr(module, "plain"):  # the CUDA kernels, emulated
+            return lambda *_: False
+        forms = [self.record.forms[name] for name in self.names]
+        return functools.partial(module.plain, module.plan(_index("cpu", self.record.name), forms))
 
     def bind(self, arguments: Sequence[Tensor], attrs: Sequence[int]) -> Dims:
         """The size of every named dimension."""
+        return self._bind(_chunk(arguments[0].device.type), [a.shape for a in arguments], attrs)
+
+    def _bind(self, chunk: int, shapes: Sequence[Sequence[int]], attrs: Sequence[int]) -> Dims:
         bound: Dims = dict(zip(self.record.attributes, attrs, strict=False))
-        for argument, dims in zip(arguments, self._dims["arguments"], strict=True):
-            for dim, size in zip(dims, argument.shape, strict=True):
+        for shape, dims in zip(shapes, self._dims["arguments"], strict=True):
+            for dim, size in zip(dims, shape, strict=True):
                 name = dim[0][0]
                 if len(dim) == len(dim[0]) == 1 and isinstance(name, str) and name not in bound:
                     bound[name] = size
         if "t" in bound:
-            chunk = _chunk(arguments[0].device.type)
             bound["chunk"], bound["chunks"] = chunk, (bound["t"] + chunk - 1) // chunk
         return bound
+
+    def _find_sizes(
+        self, chunk: int, attrs: tuple[int, ...], *shapes: torch.Size
+    ) -> dict[str, list[list[int]]]:
+        """The shapes of all that a call makes."""
+        bound = self._bind(chunk, shapes, attrs)
+        return {group: [_shape(d, bound) for d in dims] for group, dims in self._dims.items()}
+
+    def fresh(
+        self, arguments: Sequence[Tensor], attrs: tuple[int, ...], *groups: str
+    ) -> list[Tensor]:
+        """Uninitialised results, workspaces or scratches, one after the other."""
+        like = arguments[0]
+        shapes = self._sizes(_chunk(like.device.type), attrs, *[a.shape for a in arguments])
+        return [
+            torch.empty(shape, dtype=torch.float64 if wide else like.dtype, device=like.device)
+            for group in groups
+            for shape, wide in zip(shapes[group], self._wide[group], strict=True)
+        ]
 
     def empty(self, group: str, like: Tensor, bound: Dims) -> list[Tensor]:
         """Uninitialised tensors for results, workspaces or scratches."""
@@ -123,14 +166,14 @@ class Op:
         self, arguments: Sequence[Tensor], attrs: tuple[int, ...], *, keep: bool = True
     ) -> tuple[Tensor, ...]:
         """Results and, when `keep`, what the backward pass wants to find again."""
-        bound = self.bind(arguments, attrs)
-        results = self.empty("results", arguments[0], bound)
-        kept = (
-            self.empty("workspaces", arguments[0], bound) if keep or self.record.scratches else []
-        )
-        blanks = [None] * (self.counts["workspaces"] - len(kept))
-        self._run(_FORWARD, attrs, [*arguments, *results, *kept, *blanks])
-        return (*results, *kept)
+        if keep or self.record.scratches:
+            made = self.fresh(arguments, attrs, "results", "workspaces")
+            self._run(_FORWARD, attrs, [*arguments, *made])
+        else:
+            made = self.fresh(arguments, attrs, "results")
+            blanks = [None] * self.counts["workspaces"]
+            self._run(_FORWARD, attrs, [*arguments, *made, *blanks])
+        return tuple(made)
 
     def backward(
         self,
@@ -141,7 +184,7 @@ class Op:
         wanted: Sequence[bool],
     ) -> tuple[Maybe, ...]:
         """Gradients of the wanted arguments."""
-        scratch = self.empty("scratches", arguments[0], self.bind(arguments, attrs))
+        scratch = self.fresh(arguments, attrs, "scratches")
         out = [
             torch.empty(a.shape, dtype=a.dtype, device=a.device) if w else None
             for a, w in zip(arguments, wanted, strict=True)
@@ -182,10 +225,6 @@ class Op:
         return out
 
 
-def _derivatives_wanted(arguments: Sequence[Tensor]) -> bool:
-    # Torch has no public name for what says which derivative machinery is switched on.
-    if torch._C._are_functorch_transforms_active():
-        return True
-    if torch.is_grad_enabled() and any(a.requires_grad for a in arguments):
-        return True
-    return torch.autograd.forward_ad._current_level >= 0
+def watched(*arguments: Maybe) -> bool:
+    """Does anything differentiate or trace a function of these?"""
+    return torch.compiler.is_compiling() or derivatives_wanted(arguments)

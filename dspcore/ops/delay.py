@@ -13,8 +13,8 @@ from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
 from dspcore.ops.sosfilt import reference_section
 
-_MAX_LINES, _MAX_SECTIONS = 16, 4  # kMaxLines and kMaxSections in csrc/ops/delay.hpp
-_KINDS = ("linear", "cubic")
+_MAX_LINES, _MAX_SECTIONS = 16, 4  # kMostLines and kMostSections in csrc/ops/shared/delay_lines.hpp
+_KINDS = ("linear", "cubic", "allpass")
 DelayState = tuple[Tensor, Tensor]
 
 
@@ -40,7 +40,11 @@ def delay(
             (b, l, k, 6, t), with k <= 4, as in `sosfilt`; none when left out.
         state: State returned by the call before, with the same `max_delay`; silence when left out.
         max_delay: The longest delay that the lines can hold, in samples.
-        interpolation: Reading between samples: "cubic" (third-order Lagrange) or "linear".
+        interpolation: Reading between samples: "cubic" (third-order Lagrange), "linear", or
+            "allpass" (first-order Thiran), which leaves all levels as they are, at the price of a
+            delay that grows or falls towards half the sample rate. It remembers its last output,
+            so it is for delays that stand still or move slowly: where one passes a half sample it
+            changes its samples and clicks, and a NaN stays.
 
     Returns:
         The delayed signals before the loop filters, the shape of `x`, and the state after.
@@ -50,7 +54,8 @@ def delay(
 
     Source:
         J.-M. Jot, A. Chaigne, "Digital Delay Networks for Designing Artificial Reverberators",
-        1991.
+        1991; T. Laakso et al., "Splitting the Unit Delay", IEEE Signal Processing Magazine 13(1),
+        1996, for the ways of reading.
     """
     b, lines, t = audio("delay", x, dims="(b, l, t)")
     d = delay_samples.to(torch.float64)
@@ -92,7 +97,7 @@ def delay(
         )
     if not max_delay >= 2:
         raise ValueError(f"delay: max_delay must be at least 2 samples, got {max_delay}")
-    history = math.ceil(max_delay) + 2
+    history = math.ceil(max_delay) + 2 + (interpolation == "allpass")  # and its last output
     past, filters = (None, None) if state is None else state
     y, past, filters = _OP(
         x,
@@ -118,6 +123,14 @@ def _lagrange(w: Tensor, point: float, cubic: bool) -> Tensor:
     return total
 
 
+def _thiran(w: Tensor, point: float, heard: float) -> Tensor:
+    """A sample read by the all-pass whose delay lies within half a sample of one."""
+    newer = math.ceil(point + 0.5)
+    rest = newer - point
+    a = (1 - rest) / (1 + rest)
+    return a * (w[newer] - heard) + w[newer - 1]
+
+
 def _reference(
     x: Tensor, delay_samples: Tensor, feedback: Tensor, loop_sos: Tensor | None, interpolation: str
 ) -> Tensor:
@@ -133,7 +146,11 @@ def _reference(
             for j in range(lines):
                 d = delay_samples[item, j] if delay_samples.ndim == 2 else delay_samples[item, j, n]
                 point = before + n - float(d)
-                y[item, j, n] = value = _lagrange(w[j], point, interpolation == "cubic")
+                if interpolation == "allpass":
+                    heard = float(y[item, j, n - 1]) if n else 0.0
+                    y[item, j, n] = value = _thiran(w[j], point, heard)
+                else:
+                    y[item, j, n] = value = _lagrange(w[j], point, interpolation == "cubic")
                 u = float(value)
                 sections = () if loop_sos is None else loop_sos[item, j].unbind()
                 for s, section in enumerate(sections):
@@ -167,6 +184,10 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
     yield Sample(every, name="everything moves")
     network = (noise(1, 4, 130), spans(66, 90, 1, 4), matrix, low.expand(1, 4, 2, 6), "cubic")
     yield Sample(network, name="a network of four")
+    slow = 5.55 + 0.05 * spans(0, 1, 2, 2, 3).cumsum(2).repeat_interleave(30, 2)[..., :70]
+    yield Sample((noise(2, 2, 70), slow, crossed, loop, "allpass"), name="all-pass, moving slowly")
+    still = (noise(1, 1, 90), spans(20.6, 21.4, 1, 1), one, None, "allpass")
+    yield Sample(still, name="an echo by all-pass")
 
 
 def _public(
@@ -187,9 +208,9 @@ RECORD = record(
             "state": "b l k 2",
         },
         results={"y": "b l t", "past_out": "b l d", "state_out": "b l k 2"},
-        workspaces={"line": "b l d+t", "kept": "b l chunks k 2"},
+        workspaces={"line": "b l d+t", "kept": "b l chunks k+1 2"},
         scratches={"owed": "b l d+t", "trail": "b l chunk+3*chunk*k"},
-        attributes=("cubic",),
+        attributes=("interpolation",),
         precise=frozenset({"delay", "sos"}),
         public=_public,
         reference=_reference,

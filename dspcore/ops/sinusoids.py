@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from dspcore.ops import _frames
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
 
@@ -49,24 +51,14 @@ def sinusoids(
             f"got {tuple(frequencies.shape)} and {tuple(amplitudes.shape)}"
         )
     b, k, f = frequencies.shape
-    t = f * hop - start if num_samples is None else num_samples
-    if hop < 1 or start < 0 or t < 0:
-        raise ValueError(
-            "sinusoids: hop must be at least 1, start and num_samples at least 0, "
-            f"got {hop}, {start}, {t}"
-        )
-    if (start + t - 1) // hop >= f:
-        raise ValueError(
-            f"sinusoids: {f} frames at hop {hop} end at sample {f * hop}, "
-            f"got start {start} and {t} samples; give more frames"
-        )
+    t = _frames.covered("sinusoids", f, num_samples, hop, start)
     if phase is None:
         phase = frequencies.new_zeros((b, k), dtype=torch.float64)
     elif phase.shape != (b, k):
         raise ValueError(f"sinusoids: phase must be {(b, k)}, got {tuple(phase.shape)}")
-    y, after = _OP(
-        amplitudes, frequencies.to(torch.float64), phase.to(torch.float64), attrs=(hop, start, t)
-    )
+    if hop > 1 or frequencies.dtype != torch.float32:  # read as they are, a copy would cost as much
+        frequencies = frequencies.to(torch.float64)
+    y, after = _OP(amplitudes, frequencies, phase.to(torch.float64), attrs=(hop, start, t))
     return y, after
 
 
@@ -74,9 +66,7 @@ def _reference(
     frequencies: Tensor, amplitudes: Tensor, num_samples: int, hop: int, start: int
 ) -> Tensor:
     """Controls drawn out to audio rate, phases by cumulative sum, all in float64."""
-    place = (start + torch.arange(num_samples)).double() / hop
-    i = place.floor().long()
-    j, part = (i + 1).clamp(max=frequencies.shape[-1] - 1), place - i
+    i, j, part = _frames.place(start, num_samples, hop, frequencies.shape[-1])
     f, a = (v[..., i] + (v[..., j] - v[..., i]) * part for v in (frequencies, amplitudes))
     return (a * torch.sin(2 * torch.pi * (f.cumsum(-1) - f))).sum(1)
 
@@ -91,9 +81,9 @@ def _samples(generator: torch.Generator) -> Iterator[Sample]:
     yield Sample((*bank(2, 2, 3), 31, 16, 9), name="from inside a frame to the last one's end")
 
 
-def _public(*arguments: Tensor | int) -> Tensor:
+def _public(*arguments: Any) -> tuple[Tensor, Tensor]:
     frequencies, amplitudes, num_samples, hop, start = arguments
-    return sinusoids(frequencies, amplitudes, num_samples, hop=hop, start=start)  # type: ignore
+    return sinusoids(frequencies, amplitudes, num_samples, hop=hop, start=start)
 
 
 RECORD = record(
@@ -101,8 +91,9 @@ RECORD = record(
         name="sinusoids",
         arguments={"amplitudes": "b k f", "frequencies": "b k f", "phase": "b k"},
         results={"y": "b t", "phase_out": "b k"},
+        workspaces={"after": "b k"},
         attributes=("hop", "start", "t"),
-        precise=frozenset({"frequencies", "phase", "phase_out"}),
+        precise=frozenset({"frequencies", "phase", "phase_out", "after"}),
         public=_public,
         reference=_reference,
         samples=_samples,

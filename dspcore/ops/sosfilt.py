@@ -8,13 +8,21 @@ import torch
 from torch import Tensor
 
 from dspcore.ops._check import audio, signal_state
-from dspcore.ops._op import Op
+from dspcore.ops._frames import needed
+from dspcore.ops._op import Op, watched
 from dspcore.ops._record import Record, Sample, record
 
 _MAX_STAGES = 8  # kMaxStages in csrc/dsp/recursion.hpp; longer cascades run in several calls
 
 
-def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def sosfilt(
+    x: Tensor,
+    sos: Tensor,
+    state: Tensor | None = None,
+    *,
+    hop: int | None = None,
+    start: int = 0,
+) -> tuple[Tensor, Tensor]:
     """Filter `x` by sections in series, each ``(b0 + b1/z + b2/z^2) / (a0 + a1/z + a2/z^2)``.
 
     Sections run as topology-preserving state-variable filters with coefficients prepared in
@@ -24,21 +32,39 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
     Args:
         x: Signal, (b, c, t), float32 or float64.
         sos: Sections as SciPy orders them (b0, b1, b2, a0, a1, a2), best in float64: (k, 6) for all
-            rows, (b, c, k, 6) for each row, or (b, c, k, 6, t) for each sample; b and c may be 1.
+            rows, (b, c, k, 6) for each row, (b, c, k, 6, t) for each sample, or, with `hop`,
+            (b, c, k, 6, f) for each frame; b and c may be 1.
         state: State returned by the call before, (b, c, k, 2); silence when left out. These are the
             integrators of the state-variable filters, not SciPy's `zi`.
+        hop: Samples from frame to frame. Frame i holds the sections at sample i * hop of the frame
+            grid; in between the coefficients of the state-variable filters are linear, which keeps
+            any mix of stable sections stable, and after the last frame they stay. Many times as
+            fast as sections for each sample, and takes a fraction of the memory.
+        start: Sample of the frame grid at which `x` begins, so that any split into blocks gives the
+            result of one long block.
 
     Returns:
         The filtered signal, the shape of `x`, and the state after its last sample.
 
     Raises:
-        ValueError, TypeError: a shape, type or device does not fit.
+        ValueError, TypeError: a shape, type, device, hop or start does not fit.
 
     Source:
         A. Simper, "Linear Trapezoidal Integrated State Variable Filter", 2013.
     """
+    if hop is None and type(x) is Tensor and x.is_cpu and sos.ndim in (2, 4):
+        rows, k = x.shape[:-1], sos.shape[-2]
+        if len(rows) == 2 and k <= _MAX_STAGES and not watched(x, sos, state):
+            y, after = torch.empty_like(x), torch.empty(*rows, k, 2, dtype=x.dtype)
+            if _OP.plain(x, sos, state, y, after):
+                return y, after
     b, c, t = audio("sosfilt", x)
     given = tuple(sos.shape)
+    if hop is not None and (hop < 1 or start < 0 or sos.ndim != 5 or sos.shape[4] == 0):
+        raise ValueError(
+            "sosfilt: with frames, sos must be (b, c, k, 6, f) with a frame at least, hop at least "
+            f"1 and start at least 0, got {given}, {hop} and {start}"
+        )
     if sos.ndim == 2:
         sos = sos[None, None]
     if sos.ndim == 4:
@@ -48,21 +74,28 @@ def sosfilt(x: Tensor, sos: Tensor, state: Tensor | None = None) -> tuple[Tensor
         or sos.shape[3] != 6
         or sos.shape[0] not in (1, b)
         or sos.shape[1] not in (1, c)
-        or sos.shape[4] not in (1, t)
+        or (hop is None and sos.shape[4] not in (1, t))
     ):
         raise ValueError(
-            f"sosfilt: sos must be (k, 6), ({b}, {c}, k, 6) or ({b}, {c}, k, 6, {t}) "
-            f"for x of shape {tuple(x.shape)}, got {given}"
+            f"sosfilt: sos must be (k, 6), ({b}, {c}, k, 6) or ({b}, {c}, k, 6, {t}), or "
+            f"({b}, {c}, k, 6, f) with a hop, for x of shape {tuple(x.shape)}, got {given}"
         )
     k = sos.shape[2]
     sos = sos.to(torch.float64).expand(b, c, k, 6, sos.shape[4])
     state = signal_state("sosfilt", state, x, (b, c, k, 2))
-    after = []
+    attrs: tuple[int, ...] = ()
+    if hop is not None:
+        frames = needed(sos.shape[4], t, hop, start)
+        sos, attrs = sos[..., frames], (hop, start - frames.start * hop)
+    if k <= _MAX_STAGES:
+        y, end = _OP(x, sos, state, attrs=attrs)
+        return y, end
+    ends = []
     for first in range(0, k, _MAX_STAGES):
         part = slice(first, first + _MAX_STAGES)
-        x, s = _OP(x, sos[:, :, part], state[:, :, part])
-        after.append(s)
-    return x, after[0] if len(after) == 1 else torch.cat([state[:, :, :0], *after], 2)
+        x, end = _OP(x, sos[:, :, part], state[:, :, part], attrs=attrs)
+        ends.append(end)
+    return x, torch.cat(ends, 2)
 
 
 def _reference(x: Tensor, sos: Tensor) -> Tensor:
@@ -145,7 +178,11 @@ RECORD = record(
         public=sosfilt,
         reference=_reference,
         samples=_samples,
-        budget_db=-100.0,
+        forms={
+            "x": ("bct", {3: 0}),
+            "sos": ("bck6n", {2: 2, 4: 0}),
+            "state": ("BCk2", {4: 0}),
+        },
     )
 )
 _OP = Op(RECORD)

@@ -164,6 +164,9 @@ PLAIN = {
     "arctan": lambda x: 2 / math.pi * torch.atan(math.pi * x / 2),
     "cubic": lambda x: 1.5 * x.clamp(-1, 1) - 0.5 * x.clamp(-1, 1) ** 3,
     "hard": lambda x: x.clamp(-1, 1),
+    "diode": torch.asinh,
+    "fold": torch.sin,
+    "tube": lambda x: torch.where(x < 0, torch.expm1(2 * x) / 2, -torch.expm1(-x)),
 }
 
 

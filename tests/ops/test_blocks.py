@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,9 +61,9 @@ def compressor_gain(state: Any, x: Tensor, **controls: Tensor) -> Any:
     return ops.compressor_gain(x, **controls, state=state)
 
 
-def antialiased(curve: str) -> Callable[..., Any]:
+def antialiased(curve: str, order: int) -> Callable[..., Any]:
     def run(state: Any, x: Tensor, gain: Tensor) -> Any:
-        return ops.antialiased(x, curve, gain, state)
+        return ops.antialiased(x, curve, gain, state, order=order)
 
     return run
 
@@ -70,6 +71,28 @@ def antialiased(curve: str) -> Callable[..., Any]:
 def delay(interpolation: str) -> Callable[..., Any]:
     def run(state: Any, x: Tensor, d: Tensor, feedback: Tensor, sos: Tensor | None = None) -> Any:
         return ops.delay(x, d, feedback, sos, state, max_delay=200.0, interpolation=interpolation)
+
+    return run
+
+
+def lfilter(state: Any, x: Tensor, b: Tensor, a: Tensor) -> Any:
+    return ops.lfilter(x, b, a, state)
+
+
+def allpass_chain(state: Any, x: Tensor, pole: Tensor, feedback: Tensor) -> Any:
+    return ops.allpass_chain(x, pole, feedback, state, stages=6)
+
+
+def svf(mode: Any) -> Callable[..., Any]:
+    def run(state: Any, x: Tensor, cutoff: Tensor, q: Tensor) -> Any:
+        return ops.svf(x, cutoff, q, mode, state)
+
+    return run
+
+
+def onepole(mode: str) -> Callable[..., Any]:
+    def run(state: Any, x: Tensor, pole: Tensor) -> Any:
+        return ops.onepole(x, pole, mode, state)
 
     return run
 
@@ -134,13 +157,43 @@ def cases() -> list[Case]:
             {"x": level, **moving_curve, **moving_speeds},
         ),
     ]
-    for name in CURVES:
+    for name, order in itertools.product(CURVES, (1, 2)):
+        bend = antialiased(name, order)
+        what = f"antialiased {name}, order {order}"
         found += [
-            Case(f"antialiased {name}", antialiased(name), {"x": x}, {"gain": uniform(1, 4, 2, 2)}),
+            Case(what, bend, {"x": x}, {"gain": uniform(1, 4, 2, 2)}),
+            Case(f"{what}, moving", bend, {"x": x, "gain": drift(1, 4, 2, 2)}),
+        ]
+
+    one = torch.ones(2, 2, 1, LENGTH, dtype=torch.float64)
+    moving_poles = torch.cat([2 * one, drift(-0.2, 0.2, 2, 2, 5)], 2)
+    found += [
+        Case(
+            "lfilter",
+            lfilter,
+            {"x": x},
+            {"b": uniform(-1, 1, 2, 2, 9), "a": moving_poles[..., 0].clone()},
+        ),
+        Case("lfilter, moving", lfilter, {"x": x, "b": drift(-1, 1, 2, 2, 3), "a": moving_poles}),
+    ]
+    phaser = {"pole": uniform(-0.9, 0.9, 2, 2), "feedback": uniform(-0.8, 0.8, 2, 2)}
+    swept = {"pole": drift(-0.9, 0.9, 2, 2), "feedback": drift(-0.8, 0.8, 2, 2)}
+    found += [
+        Case("allpass_chain", allpass_chain, {"x": x}, phaser),
+        Case("allpass_chain, moving", allpass_chain, {"x": x, **swept}),
+    ]
+    for mode in ("lowpass", "allpass", (0.5, 2.0, -1.0)):
+        corner = {"cutoff": uniform(0.001, 0.4, 2, 2), "q": uniform(0.5, 9, 2, 2)}
+        sweep = {"cutoff": drift(0.001, 0.4, 2, 2), "q": drift(0.5, 9, 2, 2)}
+        found += [
+            Case(f"svf {mode}", svf(mode), {"x": x}, corner),
+            Case(f"svf {mode}, moving", svf(mode), {"x": x, **sweep}),
+        ]
+    for name in ("lowpass", "highpass", "allpass"):
+        found += [
+            Case(f"onepole {name}", onepole(name), {"x": x}, {"pole": uniform(-0.9, 0.99, 2, 2)}),
             Case(
-                f"antialiased {name}, moving",
-                antialiased(name),
-                {"x": x, "gain": drift(1, 4, 2, 2)},
+                f"onepole {name}, moving", onepole(name), {"x": x, "pole": drift(-0.9, 0.99, 2, 2)}
             ),
         ]
 
@@ -166,6 +219,18 @@ def cases() -> list[Case]:
             "echo, moving",
             delay("linear"),
             {"x": x[:, :1], "d": drift(2.5, 150, 2, 1), "feedback": drift(-0.9, 0.9, 2, 1, 1)},
+        ),
+        Case(
+            "echo, all-pass",
+            delay("allpass"),
+            {"x": x[:, :1]},
+            {"d": uniform(2, 190, 2, 1), "feedback": uniform(0.3, 0.9, 2, 1, 1)},
+        ),
+        Case(
+            "ping-pong, all-pass, moving",
+            delay("allpass"),
+            {"x": x, "d": drift(20.5, 21.5, 2, 2), "sos": moving_loop},
+            {"feedback": crossed},
         ),
         Case(
             "ping-pong",

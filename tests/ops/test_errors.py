@@ -89,7 +89,17 @@ FRAMES = torch.zeros(2, 3, 4)
         (
             lambda: ops.antialiased(X, "tan"),
             ValueError,
-            "antialiased: curve must be one of tanh, arctan, cubic, hard, got 'tan'",
+            "antialiased: curve must be one of tanh, arctan, .*tube, got 'tan'",
+        ),
+        (
+            lambda: ops.antialiased(X, "tanh", order=3),
+            ValueError,
+            "antialiased: order must be 1 or 2, got 3",
+        ),
+        (
+            lambda: ops.antialiased(X, "tanh", state=torch.zeros(2, 3), order=2),
+            ValueError,
+            r"antialiased: state .*\(2, 3, 2\).*got \(2, 3\)",
         ),
         (
             lambda: ops.antialiased(X, "tanh", torch.zeros(2, 3, 1, 1)),
@@ -130,7 +140,7 @@ FRAMES = torch.zeros(2, 3, 4)
         (
             lambda: ops.delay(X, D, F, max_delay=9.0, interpolation="sinc"),
             ValueError,
-            "delay: interpolation must be one of linear, cubic, got 'sinc'",
+            "delay: interpolation must be one of linear, cubic, allpass, got 'sinc'",
         ),
         (
             lambda: ops.delay(X, D, F, None, ops.delay(X, D, F, max_delay=8.0)[1], max_delay=9.0),
@@ -167,6 +177,83 @@ FRAMES = torch.zeros(2, 3, 4)
             r"sinusoids: phase must be \(2, 3\), got \(2,\)",
         ),
         (
+            lambda: ops.lfilter(X, torch.zeros(2, 3), torch.ones(2)),
+            ValueError,
+            r"lfilter: b must be \(m,\).*got \(2, 3\)",
+        ),
+        (
+            lambda: ops.lfilter(X, torch.ones(2), torch.zeros(4, 3, 2)),
+            ValueError,
+            r"lfilter: a .*got \(4, 3, 2\)",
+        ),
+        (
+            lambda: ops.lfilter(X, torch.ones(130), torch.ones(1)),
+            ValueError,
+            "lfilter: order must be at most 128, got 129",
+        ),
+        (
+            lambda: ops.lfilter(X, torch.ones(3), torch.ones(1), torch.zeros(2, 3, 1)),
+            ValueError,
+            r"lfilter: state .*\(2, 3, 2\).*got \(2, 3, 1\)",
+        ),
+        (
+            lambda: ops.allpass_chain(X, 0.5, stages=25),
+            ValueError,
+            "allpass_chain: stages must be 1 to 24, got 25",
+        ),
+        (
+            lambda: ops.allpass_chain(X, 0.5, torch.zeros(2), stages=2),
+            ValueError,
+            r"allpass_chain: feedback .*got \(2,\)",
+        ),
+        (
+            lambda: ops.allpass_chain(X, 0.5, state=torch.zeros(2, 3, 4), stages=2),
+            ValueError,
+            r"allpass_chain: state .*\(2, 3, 2\).*got \(2, 3, 4\)",
+        ),
+        (
+            lambda: ops.limiter_gain(X, -6.0, 0.1, lookahead=-1),
+            ValueError,
+            "limiter_gain: lookahead must be 0 samples or more, got -1",
+        ),
+        (
+            lambda: ops.limiter_gain(X, torch.zeros(3), 0.1, lookahead=1),
+            ValueError,
+            r"limiter_gain: threshold_db .*got \(3,\)",
+        ),
+        (lambda: ops.lookahead(X, -2), ValueError, "lookahead: samples .*got -2"),
+        (
+            lambda: ops.lookahead(X, 2, torch.zeros(2, 3, 3)),
+            ValueError,
+            r"lookahead: state .*\(2, 3, 2\).*got \(2, 3, 3\)",
+        ),
+        (
+            lambda: ops.svf(X, 0.1, 0.7, "low"),
+            ValueError,
+            "svf: mode must be one of lowpass, .*got 'low'",
+        ),
+        (lambda: ops.svf(X, 0.1, 0.7, (1.0, 0.0)), ValueError, "svf: mode .*three gains, got 2"),  # type: ignore[arg-type]
+        (
+            lambda: ops.svf(X, torch.zeros(2, 3, 9), 0.7),
+            ValueError,
+            r"svf: cutoff must be a number, \(2, 3\) or \(2, 3, 10\).*got \(2, 3, 9\)",
+        ),
+        (
+            lambda: ops.svf(X, 0.1, 0.7, state=torch.zeros(2, 3)),
+            ValueError,
+            r"svf: state .*\(2, 3, 2\).*got \(2, 3\)",
+        ),
+        (
+            lambda: ops.onepole(X, 0.5, "band"),
+            ValueError,
+            "onepole: mode must be one of lowpass, highpass, allpass, got 'band'",
+        ),
+        (
+            lambda: ops.onepole(X, torch.zeros(3)),
+            ValueError,
+            r"onepole: pole .*got \(3,\)",
+        ),
+        (
             lambda: design.lowpass(0.0, 0.7, 48_000),
             ValueError,
             "design.lowpass: cutoff_hz .*24000 Hz",
@@ -194,7 +281,7 @@ def test_wrong_arguments_are_named(
 def test_a_missing_build_says_how_to_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_native, "_load", lambda device: ImportError("No module named '_cpu'"))
     with pytest.raises(RuntimeError, match=r"cpu kernels .*No module named.*pip install -e \."):
-        ops.sosfilt(X, LOW[None])
+        ops.allpole(X, torch.zeros(2, 3, 2))
     assert _native.info()["cpu"] == {"built": False, "reason": "No module named '_cpu'"}
 
 

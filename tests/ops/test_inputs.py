@@ -80,10 +80,61 @@ CASES = [
         )
         for curve in CURVES
     ),
+    *(
+        Case(
+            f"antialiased2 {curve}",
+            lambda b, c, t: [noise(b, c, t), uniform(0.5, 4, b, c, t)],
+            lambda x, gain, curve=curve: ops.antialiased(x, curve, gain, order=2),
+        )
+        for curve in ("tanh", "cubic")
+    ),
+    Case(
+        "lfilter",
+        lambda b, c, t: [noise(b, c, t), noise(b, c, 4), 1 + 0.2 * uniform(-1, 1, b, c, 3)],
+        lambda x, b, a: ops.lfilter(x, b, torch.cat([2 + a[..., :1], a], -1)),
+    ),
+    Case(
+        "lfilter, moving",
+        lambda b, c, t: [noise(b, c, t), noise(b, c, 3, t), uniform(-0.2, 0.2, b, c, 3, t)],
+        lambda x, b, a: ops.lfilter(x, b, torch.cat([1 + a[..., :1, :], a], -2)),
+    ),
+    Case(
+        "allpass_chain",
+        lambda b, c, t: [noise(b, c, t), uniform(-0.9, 0.9, b, c), uniform(-0.8, 0.8, b, c)],
+        lambda x, pole, f: ops.allpass_chain(x, pole, f, stages=5),
+    ),
+    Case(
+        "allpass_chain, moving",
+        lambda b, c, t: [noise(b, c, t), uniform(-0.9, 0.9, b, c, t), uniform(-0.8, 0.8, b, c)],
+        lambda x, pole, f: ops.allpass_chain(x, pole, f, stages=4),
+    ),
+    Case(
+        "svf",
+        lambda b, c, t: [noise(b, c, t), uniform(0.01, 0.4, b, c), uniform(0.5, 4, b, c)],
+        ops.svf,
+    ),
+    Case(
+        "svf, moving",
+        lambda b, c, t: [noise(b, c, t), uniform(0.01, 0.4, b, c, t), uniform(0.5, 4, b, c)],
+        ops.svf,
+    ),
+    *(
+        Case(
+            f"onepole {mode}",
+            lambda b, c, t: [noise(b, c, t), uniform(-0.9, 0.9, b, c, t)],
+            lambda x, pole, mode=mode: ops.onepole(x, pole, mode),
+        )
+        for mode in ("lowpass", "highpass", "allpass")
+    ),
     Case(
         "delay",
         lambda b, c, t: [noise(b, c, t), uniform(2, 40, b, c), uniform(-0.4, 0.4, b, c, c)],
         lambda x, d, f: ops.delay(x, d, f, max_delay=40.0),
+    ),
+    Case(
+        "delay, all-pass",
+        lambda b, c, t: [noise(b, c, t), uniform(9.6, 10.4, b, c, t), uniform(-0.4, 0.4, b, c, c)],
+        lambda x, d, f: ops.delay(x, d, f, max_delay=40.0, interpolation="allpass"),
     ),
     Case(
         "delay, moving",
@@ -187,7 +238,23 @@ def test_an_empty_block_hands_the_state_on(case: Case, dtype: torch.dtype) -> No
         "envelope": ops.envelope,
         "compressor_gain": ops.compressor_gain,
         "antialiased": lambda x, g, state: ops.antialiased(x, case.name.split()[1], g, state),
-        "delay": lambda *a, state: ops.delay(*a, state=state, max_delay=40.0),
+        "antialiased2": lambda x, g, state: ops.antialiased(
+            x, case.name.split()[1], g, state, order=2
+        ),
+        "lfilter": lambda x, b, a, state: ops.lfilter(
+            x, b, torch.cat([2 + a[:, :, :1], a], 2), state
+        ),
+        "allpass_chain": lambda *a, state: ops.allpass_chain(
+            *a, state=state, stages=state.shape[2]
+        ),
+        "svf": lambda *a, state: ops.svf(*a, state=state),
+        "onepole": lambda x, p, state: ops.onepole(x, p, case.name.split()[1], state),
+        "delay": lambda *a, state: ops.delay(
+            *a,
+            state=state,
+            max_delay=40.0,
+            interpolation="allpass" if "all-pass" in case.name else "cubic",
+        ),
     }[case.name.split(",")[0].split(" ")[0]]
     y, after = op(*nothing, state=state)
     assert y.shape == (2, 2, 0)

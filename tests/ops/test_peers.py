@@ -67,6 +67,25 @@ def test_float32_stays_near_the_truth_in_the_deep_bass(
     assert error_db(y, by_scipy(sos, x.double())) < -100.0
 
 
+@pytest.mark.parametrize(("b_order", "a_order"), [(0, 1), (2, 2), (7, 3), (3, 10), (30, 0)])
+def test_lfilter_is_scipy_s_with_its_states(b_order: int, a_order: int) -> None:
+    order = max(b_order, a_order)
+    b, a = noise(b_order + 1), torch.cat([torch.tensor([1.7]).double(), 0.1 * noise(a_order)])
+    x, zi = noise(2, 3, 200), noise(2, 3, order)
+    y, zf = ops.lfilter(x, b, a, zi)
+    truth, ending = scipy.signal.lfilter(b.numpy(), a.numpy(), x.numpy(), zi=zi.numpy())
+    assert error_db(y, torch.from_numpy(truth)) < -250.0
+    assert error_db(zf, torch.from_numpy(ending)) < -250.0
+
+
+def test_lfilter_in_float32_is_exact_at_20_hz() -> None:
+    b, a = scipy.signal.butter(2, 20, fs=RATE)
+    x = noise(2, 1, RATE // 2).float()
+    y, _ = ops.lfilter(x, torch.from_numpy(b), torch.from_numpy(a))
+    truth = scipy.signal.lfilter(b, a, x.double().numpy())
+    assert error_db(y, torch.from_numpy(truth)) < -130.0
+
+
 def stable(order: int, rows: int, samples: int) -> Tensor:
     """Coefficients (rows, samples, order) whose magnitudes sum to less than 1, drifting."""
     a = torch.linspace(0, 1, samples, dtype=torch.float64)[:, None]

@@ -15,7 +15,7 @@ namespace {
 struct Section {
   static constexpr const char* kName = "sosfilt";
   static constexpr int kParams = 6, kCoefs = 6, kState = 2;
-  static constexpr bool kWide = false;
+  static constexpr bool kWide = false, kLinear = true, kFrames = true;
 
   /// (b0, b1, b2, a0, a1, a2) to (1 - 1/N, g/N, gg/N, and the gains of input, band-pass and low-pass). A
   /// low corner needs 1 - 1/N, not 1/N: rounded to float32, 1/N would be 80 dB from the truth at 20 Hz.
@@ -25,13 +25,38 @@ struct Section {
     const S b0 = sos[0] * inverse, b1 = sos[1] * inverse, b2 = sos[2] * inverse;
     const S a1 = sos[4] * inverse, a2 = sos[5] * inverse;
     const S at_nyquist = S(1) - a1 + a2, at_zero = S(1) + a1 + a2;
-    const S g = sqrt_(at_zero / at_nyquist);
+    const S root = sqrt_(at_zero * at_nyquist), over = S(1) / root;  // one division for all
     c[0] = (S(3) + a1 - a2) * S(0.25);
-    c[1] = at_nyquist * S(0.25) * g;
+    c[1] = root * S(0.25);
     c[2] = at_zero * S(0.25);
-    c[3] = (b0 - b1 + b2) / at_nyquist;
-    c[4] = S(2) * (b0 - b2 - c[3] * (S(1) - a2)) / (g * at_nyquist);
-    c[5] = (b0 + b1 + b2) / at_zero - c[3];
+    c[3] = (b0 - b1 + b2) * (at_zero * over) * over;
+    c[4] = S(2) * (b0 - b2 - c[3] * (S(1) - a2)) * over;
+    c[5] = (b0 + b1 + b2) * (at_nyquist * over) * over - c[3];
+  }
+  template <class S>
+  static DSP_HD void unprepare(const S* sos, const S* gc, S* gsos) {
+    const S inverse = S(1) / sos[3];
+    const S b0 = sos[0] * inverse, b1 = sos[1] * inverse, b2 = sos[2] * inverse;
+    const S a1 = sos[4] * inverse, a2 = sos[5] * inverse;
+    const S at_nyquist = S(1) - a1 + a2, at_zero = S(1) + a1 + a2;
+    const S root = sqrt_(at_zero * at_nyquist), over = S(1) / root;
+    const S nyquist = (at_zero * over) * over, zero = (at_nyquist * over) * over;  // one over each
+    const S high = (b0 - b1 + b2) * nyquist, low = (b0 + b1 + b2) * zero;
+    const S band = S(2) * (b0 - b2 - high * (S(1) - a2)) * over;
+    const S gband = S(2) * gc[4] * over, glow = gc[5] * zero;
+    const S groot = S(0.25) * gc[1] - gc[4] * band * over;
+    const S ghigh = (gc[3] - gc[5] - gband * (S(1) - a2)) * nyquist;
+    const S gnyquist = S(0.5) * groot * at_zero * over - ghigh * high;
+    const S gzero = S(0.5) * groot * at_nyquist * over - glow * low + S(0.25) * gc[2];
+    const S gb0 = ghigh + glow + gband, gb1 = glow - ghigh, gb2 = ghigh + glow - gband;
+    const S ga1 = S(0.25) * gc[0] - gnyquist + gzero;
+    const S ga2 = gband * high - S(0.25) * gc[0] + gnyquist + gzero;
+    gsos[0] = gb0 * inverse;
+    gsos[1] = gb1 * inverse;
+    gsos[2] = gb2 * inverse;
+    gsos[3] = -(inverse * (b0 * gb0 + b1 * gb1 + b2 * gb2 + a1 * ga1 + a2 * ga2));
+    gsos[4] = ga1 * inverse;
+    gsos[5] = ga2 * inverse;
   }
 
   template <class T>

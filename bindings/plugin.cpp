@@ -1,0 +1,80 @@
+// A chain as a plug-in of the DISTRHO Plugin Framework, which makes every format of this one class. It
+// knows the chain by dspcore.h alone; what differs from chain to chain is in DistrhoPluginInfo.h, which
+// `dspcore export` writes.
+#include "DistrhoPlugin.hpp"
+#include "dspcore.h"
+
+START_NAMESPACE_DISTRHO
+
+class ChainPlugin : public Plugin {
+ public:
+  ChainPlugin() : Plugin(std::uint32_t(dspcore_parameters()), 0, 0) { make(getSampleRate()); }
+  ~ChainPlugin() override { dspcore_destroy(chain_); }
+
+ protected:
+  const char* getLabel() const override { return DSPCORE_LABEL; }
+  const char* getDescription() const override { return DSPCORE_DESCRIPTION; }
+  const char* getMaker() const override { return DSPCORE_MAKER; }
+  const char* getLicense() const override { return DSPCORE_LICENSE; }
+  std::uint32_t getVersion() const override { return d_version(1, 0, 0); }
+  std::int64_t getUniqueId() const override { return DSPCORE_UNIQUE_ID; }
+
+  void initAudioPort(bool input, std::uint32_t index, AudioPort& port) override {
+    const int count = input ? DISTRHO_PLUGIN_NUM_INPUTS : DISTRHO_PLUGIN_NUM_OUTPUTS;
+    port.groupId = count == 1 ? kPortGroupMono : kPortGroupStereo;
+    Plugin::initAudioPort(input, index, port);
+  }
+  void initParameter(std::uint32_t index, Parameter& parameter) override {
+    const dspcore_parameter& p = *dspcore_describe(int(index));
+    parameter.hints = kParameterIsAutomatable;
+    if (p.logarithmic) parameter.hints |= kParameterIsLogarithmic;
+    parameter.name = p.name;
+    parameter.symbol = p.symbol;
+    parameter.unit = p.unit;
+    parameter.description = p.doc;
+    parameter.ranges.min = float(p.minimum);
+    parameter.ranges.max = float(p.maximum);
+    parameter.ranges.def = float(p.start);
+    parameter.ranges.fixDefault();
+  }
+  float getParameterValue(std::uint32_t index) const override {
+    return chain_ ? float(dspcore_get(chain_, int(index))) : 0.0f;
+  }
+  void setParameterValue(std::uint32_t index, float value) override {
+    if (chain_) dspcore_set(chain_, int(index), value);
+  }
+
+  void activate() override {
+    if (chain_) dspcore_reset(chain_);
+  }
+  void sampleRateChanged(double rate) override { make(rate); }
+  void run(const float** inputs, float** outputs, std::uint32_t frames) override {
+    if (chain_) {
+      dspcore_process(chain_, inputs, outputs, frames);
+      return;
+    }
+    for (int c = 0; c < DISTRHO_PLUGIN_NUM_OUTPUTS; ++c) std::memset(outputs[c], 0, sizeof(float) * frames);
+  }
+
+ private:
+  /// A chain for a sample rate, with the parameters of the one before.
+  void make(double rate) {
+    dspcore_chain* const made = dspcore_create(rate);
+    for (int i = 0; made && chain_ && i < dspcore_parameters(); ++i) dspcore_set(made, i, dspcore_get(chain_, i));
+    dspcore_destroy(chain_);
+    chain_ = made;
+#if DISTRHO_PLUGIN_WANT_LATENCY
+    setLatency(chain_ ? std::uint32_t(dspcore_latency(chain_)) : 0);
+#endif
+  }
+
+  dspcore_chain* chain_ = nullptr;
+
+  DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(ChainPlugin)
+};
+
+Plugin* createPlugin() { return new ChainPlugin(); }
+
+END_NAMESPACE_DISTRHO
+
+#include "DistrhoPluginMain.cpp"

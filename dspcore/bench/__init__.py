@@ -1,0 +1,1 @@
+"""dspcore's ops beside other libraries in one run: ``dspcore bench``."""

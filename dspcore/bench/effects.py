@@ -1,0 +1,190 @@
+"""Whole effects, from physical settings to sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from dspcore.bench.case import Case, Contender, Run, Tensors
+from dspcore.bench.filters import noise
+from dspcore.bench.through_jax import through_jax
+
+ROWS, SAMPLES, RATE = 8, 88_200, 44_100
+# Within the ranges of every peer.
+HZ = (80.0, 700.0, 4_000.0, 10_000.0, 15_500.0, 8_000.0)
+
+
+def inputs(generator: Generator) -> Tensors:
+    """Gains, corners and Q of a low shelf, four peaks and a high shelf, (8, 6) each."""
+    spread = torch.rand(ROWS, len(HZ), generator=generator)
+    return {
+        "x": noise(generator, ROWS, 1, SAMPLES),
+        "gain_db": 12.0 * spread - 6.0,
+        "hz": torch.tensor(HZ) * (0.8 + 0.4 * spread.flip(0)),
+        "q": 0.5 + spread.flip(1),
+    }
+
+
+def ours(given: Tensors) -> Tensor:
+    from dspcore.ops import design, sosfilt
+
+    gain, hz, q = (given[name].double().unbind(1) for name in ("gain_db", "hz", "q"))
+    kinds = [design.lowshelf, *[design.peak] * 4, design.highshelf]
+    bands = [make(hz[i], q[i], gain[i], RATE) for i, make in enumerate(kinds)]
+    return sosfilt(given["x"], torch.stack(bands, 1)[:, None])[0]
+
+
+BANDS = ("low_shelf", "band0", "band1", "band2", "band3", "high_shelf")
+FIELDS = {"gain_db": "gain_db", "hz": "cutoff_freq", "q": "q_factor"}
+
+
+def by_band(gain_db: Any, hz: Any, q: Any) -> dict[str, Any]:
+    """Columns (b,) of settings (b, 6) by the names that dasp and faustax give them."""
+    settings = {"gain_db": gain_db, "hz": hz, "q": q}
+    return {
+        f"{band}_{name}": settings[field][:, i]
+        for i, band in enumerate(BANDS)
+        for field, name in FIELDS.items()
+    }
+
+
+def dasp() -> Run:
+    from dasp_pytorch.functional import parametric_eq
+
+    def run(given: Tensors) -> Tensor:
+        settings = {name: given[name] for name in FIELDS}
+        return parametric_eq(given["x"], RATE, **by_band(**settings))
+
+    return run
+
+
+def faustax() -> Run:
+    from faustax import ParametricEQ
+
+    eq = ParametricEQ(sample_rate=RATE)
+
+    def process(x: Any, gain_db: Any, hz: Any, q: Any) -> Any:
+        return eq.process(x, **by_band(gain_db, hz, q))
+
+    return through_jax(process, ("x", *FIELDS))
+
+
+def pedalboard() -> Run:
+    import numpy as np
+    from pedalboard import (  # type: ignore[attr-defined]
+        HighShelfFilter,
+        LowShelfFilter,
+        PeakFilter,
+        Pedalboard,
+    )
+
+    def run(given: Tensors) -> Tensor:
+        rows = zip(*(given[name].tolist() for name in ("hz", "gain_db", "q")), strict=True)
+        out = []
+        for x, row in zip(given["x"].numpy(), rows, strict=True):
+            kinds = [LowShelfFilter, *[PeakFilter] * 4, HighShelfFilter]
+            board = Pedalboard([kind(*s) for kind, *s in zip(kinds, *row, strict=True)])
+            out.append(board(x, RATE))
+        return torch.from_numpy(np.stack(out))
+
+    return run
+
+
+# --- Freeverb -----------------------------------------------------------------------------------
+
+ROOM, DAMPING = 0.6, 0.4
+
+
+def stereo(generator: Generator) -> Tensors:
+    return {"x": 0.1 * noise(generator, ROWS, 2, SAMPLES)}
+
+
+def our_freeverb(given: Tensors) -> Tensor:
+    from dspcore.effects import Freeverb
+
+    return Freeverb(RATE, room=ROOM, damping=DAMPING, mix=1.0)(given["x"])
+
+
+def pedalboard_freeverb() -> Run:
+    import numpy as np
+    from pedalboard import Reverb
+
+    def run(given: Tensors) -> Tensor:
+        out = []
+        for x in given["x"].numpy():
+            # Its wet level is multiplied by 3, as the program's.
+            reverb = Reverb(room_size=ROOM, damping=DAMPING, wet_level=1.0, dry_level=0.0, width=1)
+            out.append(reverb(x, RATE))
+        return torch.from_numpy(np.stack(out))
+
+    return run
+
+
+# --- echo ---------------------------------------------------------------------------------------
+
+ECHO_S, FEEDBACK, MIX = 0.1, 0.5, 0.5
+
+
+def our_echo(given: Tensors) -> Tensor:
+    from dspcore.ops import delay
+
+    x = given["x"].flatten(0, 1)[:, None]
+    span = x.new_full((len(x), 1), ECHO_S * RATE, dtype=torch.float64)
+    echoes, _ = delay(x, span, x.new_full((len(x), 1, 1), FEEDBACK), max_delay=ECHO_S * RATE)
+    return (1 - MIX) * given["x"] + MIX * echoes.reshape(given["x"].shape)
+
+
+def pedalboard_echo() -> Run:
+    import numpy as np
+    from pedalboard import Delay
+
+    def run(given: Tensors) -> Tensor:
+        rows = given["x"].numpy()
+        return torch.from_numpy(np.stack([Delay(ECHO_S, FEEDBACK, MIX)(x, RATE) for x in rows]))
+
+    return run
+
+
+CASES = (
+    Case(
+        "sosfilt",
+        f"parametric EQ of six bands from its settings, {ROWS} x {SAMPLES:,}",
+        inputs,
+        ("gain_db", "hz", "q"),
+        ours,
+        # Frequency sampling lets the tail of the response wrap around.
+        (
+            Contender("dasp parametric_eq", dasp, "dasp-pytorch", agrees_db=-40.0),
+            # Its recursion and the gradients through it run in float32, direct form.
+            Contender("faustax ParametricEQ (JAX)", faustax, "faustax", agrees_db=-45.0),
+            Contender("pedalboard, six filters", pedalboard, "pedalboard", gradient=False),
+        ),
+        5.0 * ROWS * SAMPLES * len(HZ),
+    ),
+    Case(
+        "delay",
+        f"Freeverb, {ROWS} x 2 x {SAMPLES:,}",
+        stereo,
+        ("x",),
+        our_freeverb,
+        (
+            Contender(
+                "pedalboard Reverb",
+                pedalboard_freeverb,
+                "pedalboard",
+                gradient=False,
+                agrees_db=-60.0,
+            ),
+        ),
+    ),
+    Case(
+        "delay",
+        f"echo with feedback, {ROWS} x 2 x {SAMPLES:,}",
+        stereo,
+        ("x",),
+        our_echo,
+        (Contender("pedalboard Delay", pedalboard_echo, "pedalboard", gradient=False),),
+    ),
+)

@@ -1,0 +1,6 @@
+"""Chains and graphs as native plug-ins and as a C library, made of the C++ that training used."""
+
+from dspcore.export.build import CompilerError, Exported, export
+from dspcore.export.formats import FORMATS
+
+__all__ = ["FORMATS", "CompilerError", "Exported", "export"]

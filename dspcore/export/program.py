@@ -1,0 +1,203 @@
+"""A program: recordings of one part at many rates and block lengths, as one, with formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from dspcore.export.numbers import Formula, over_rate, over_samples
+from dspcore.export.record import CannotExportError, Node, Recording, Ref
+
+Grid = tuple[int, int]  # rate, samples
+Whole = tuple[Formula, Formula]  # a and b of a + b n
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A piece of memory: `count` numbers of 32 or 64 bits."""
+
+    kind: str
+    name: str
+    dtype: torch.dtype
+    values: tuple[Formula, ...] = ()  # of a constant, one where all are the same
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A tensor: how a slot is seen."""
+
+    slot: int
+    dtype: torch.dtype
+    size: tuple[Whole, ...]
+    stride: tuple[Whole, ...] | None  # None: without gaps
+    offset: Whole
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation; `Shown` in place of tensors, `Formula` in place of numbers."""
+
+    op: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    results: tuple[Shown, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one part does with a block, from `states` to `ends`."""
+
+    slots: tuple[Slot, ...]
+    steps: tuple[Step, ...]
+    inputs: Mapping[str, Shown]
+    states: tuple[Shown, ...]
+    output: Shown
+    ends: tuple[Shown, ...]
+
+
+def unify(recordings: Mapping[Grid, Recording]) -> Program:
+    """One program of recordings by (rate, samples).
+
+    Raises:
+        CannotExportError: They differ in more than numbers that have a formula.
+    """
+    return _Unifier(recordings).program()
+
+
+class _Unifier:
+    def __init__(self, recordings: Mapping[Grid, Recording]) -> None:
+        self.recordings = recordings
+        self.first = next(iter(recordings.values()))
+        self.constants: dict[int, tuple[Formula, ...]] = {}
+
+    def program(self) -> Program:
+        for recording in self.recordings.values():
+            if [n.op for n in recording.nodes] != [n.op for n in self.first.nodes] or len(
+                recording.storages
+            ) != len(self.first.storages):
+                raise CannotExportError(
+                    "it takes other steps at other sample rates or block lengths"
+                )
+        for i in range(len(self.first.storages)):
+            if found := self._constant(i):
+                self.constants[i] = found
+        steps = [
+            self._step([r.nodes[i] for r in self.recordings.values()])
+            for i, node in enumerate(self.first.nodes)
+            if not self.constants.keys() >= set(node.writes)
+        ]
+        slots = [self._slot(i) for i in range(len(self.first.storages))]
+        first = self.first
+        assert first.output is not None
+        return Program(
+            tuple(slots),
+            tuple(steps),
+            {k: self._shown([r.inputs[k] for r in self._all()]) for k in first.inputs},
+            tuple(
+                self._shown([r.states[i] for r in self._all()]) for i in range(len(first.states))
+            ),
+            self._shown([r.output for r in self._all() if r.output is not None]),
+            tuple(self._shown([r.ends[i] for r in self._all()]) for i in range(len(first.ends))),
+        )
+
+    def _all(self) -> list[Recording]:
+        return list(self.recordings.values())
+
+    def _constant(self, index: int) -> tuple[Formula, ...] | None:
+        """The values of a storage that depend on the rate alone and have formulas; else None."""
+        by_rate: dict[int, torch.Tensor] = {}
+        for (rate, _), recording in self.recordings.items():
+            storage = recording.storages[index]
+            if storage.varies or storage.kind not in ("made", "constant"):
+                return None
+            values = by_rate.setdefault(rate, storage.tensor)
+            same = values.shape == storage.tensor.shape
+            if not same or not torch.equal(values.nan_to_num(), storage.tensor.nan_to_num()):
+                return None
+        if all(v.numel() and bool((v == v[0]).all()) for v in by_rate.values()):
+            found = [over_rate({rate: _number(v[0].item()) for rate, v in by_rate.items()})]
+        elif len({v.numel() for v in by_rate.values()}) > 1:
+            return None
+        else:
+            tables = {rate: v.tolist() for rate, v in by_rate.items()}
+            columns = range(len(next(iter(tables.values()))))
+            found = [over_rate({r: _number(t[i]) for r, t in tables.items()}) for i in columns]
+        computed = self.first.storages[index].kind == "made"
+        return None if computed and any(f.table for f in found) else tuple(found)
+
+    def _slot(self, index: int) -> Slot:
+        first = self.first.storages[index]
+        values = self.constants.get(index, ())
+        if first.kind == "constant" and index not in self.constants:
+            raise CannotExportError("the length of a table in it depends on the rate or the block")
+        return Slot("constant" if values else first.kind, first.name, first.dtype, values)
+
+    def _step(self, nodes: Sequence[Node]) -> Step:
+        first = nodes[0]
+        flat = [self._flat((n.args, n.kwargs)) for n in nodes]
+        if len({len(leaves) for leaves, _ in flat}) > 1:
+            raise CannotExportError(f"{first.op} takes other arguments at other rates or lengths")
+        leaves = [self._leaf([each[0][i] for each in flat]) for i in range(len(flat[0][0]))]
+        args, kwargs = pytree.tree_unflatten(leaves, flat[0][1])
+        results = tuple(
+            self._shown([n.results[i] for n in nodes]) for i in range(len(first.results))
+        )
+        return Step(first.op, args, kwargs, results, first.writes)
+
+    @staticmethod
+    def _flat(tree: Any) -> tuple[list[Any], Any]:
+        return pytree.tree_flatten(tree, is_leaf=lambda x: isinstance(x, Ref))
+
+    def _leaf(self, values: Sequence[Any]) -> Any:
+        first = values[0]
+        if isinstance(first, Ref):
+            return self._shown(values)
+        if isinstance(first, (bool, int, float)):
+            if isinstance(first, int) and any(v != first for v in values):
+                return self._whole(values)
+            by_rate: dict[int, float] = {}
+            for (rate, _), value in zip(self.recordings, values, strict=True):
+                if by_rate.setdefault(rate, value) != value:
+                    raise CannotExportError("a number in it depends on the block's length")
+            return over_rate(by_rate)
+        if any(str(value) != str(first) for value in values):
+            raise CannotExportError(f"{first} is another at other rates or lengths")
+        return first
+
+    def _shown(self, refs: Sequence[Ref]) -> Shown:
+        first = refs[0]
+        if len({(r.storage, r.dtype, len(r.size)) for r in refs}) > 1:
+            raise CannotExportError("its tensors lie elsewhere at other rates or lengths")
+        columns = zip(*(r.size for r in refs), strict=True)
+        steps = zip(*(r.stride for r in refs), strict=True)
+        return Shown(
+            first.storage,
+            first.dtype,
+            tuple(self._whole(column) for column in columns),
+            None if all(map(_dense, refs)) else tuple(self._whole(column) for column in steps),
+            self._whole([r.offset for r in refs]),
+        )
+
+    def _whole(self, values: Sequence[int]) -> Whole:
+        found = over_samples(dict(zip(self.recordings, (int(v) for v in values), strict=True)))
+        if found is None:
+            raise CannotExportError("a size in it is no multiple of the block's length and a rest")
+        return found
+
+
+def _number(value: Any) -> float:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _dense(ref: Ref) -> bool:
+    stride = 1
+    for size, own in zip(ref.size[::-1], ref.stride[::-1], strict=True):
+        if own != stride and size != 1:
+            return False
+        stride *= size
+    return True

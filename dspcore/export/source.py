@@ -1,0 +1,78 @@
+"""A whole chain as one C++ file, made from recordings of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from dspcore.errors import UserError
+from dspcore.export.numbers import RATES, over_rate
+from dspcore.export.program import Program, unify
+from dspcore.export.record import CannotExportError
+from dspcore.export.takes import Take, take
+from dspcore.export.writer import Source, Writer
+from dspcore.rack import Rack
+
+Progress = Callable[[str], None]
+
+_LENGTHS = (37, 53)  # samples of the recorded blocks: primes, so that no other size is the same
+_CHECKED = 61  # and one more, at which what was found is checked
+
+
+def translate(
+    rack: Rack, channels: int, headers: Path, progress: Progress = lambda _: None
+) -> Source:
+    """The C++ of `rack` for `channels` channels in.
+
+    Args:
+        rack: A chain or a graph; it is not changed.
+        channels: 1 or 2.
+        headers: The folder that has the ops' headers, ``csrc``.
+        progress: Told what is being done.
+
+    Raises:
+        UserError: A part cannot be exported; says which and why.
+    """
+    refuse(rack)
+    programs: dict[tuple[str, str, bool], Program] = {}
+    latency: dict[int, float] = {}
+    for moving in (False, True):
+        takes: dict[tuple[int, int], Take] = {}
+        for rate in RATES:
+            progress(f"listening at {rate} Hz")
+            for n in (*_LENGTHS, *([_CHECKED] if rate == RATES[1] else [])):
+                takes[rate, n] = take(rack.at_rate(rate), channels, n, moving)
+            latency[rate] = takes[rate, _LENGTHS[0]].latency
+        for part, stage in next(iter(takes.values())).recordings:
+            try:
+                programs[part, stage, moving] = unify(
+                    {at: t.recordings[part, stage] for at, t in takes.items()}
+                )
+            except CannotExportError as error:
+                raise UserError(f"{part or 'the graph'} cannot be exported: {error}") from error
+    return Writer(rack, channels, programs, over_rate(latency), op_headers(headers)).source()
+
+
+def refuse(rack: Rack) -> None:
+    """Raise `UserError` where a part cannot be exported, before anything is built; names it."""
+    for name, effect in zip(rack.effect_names, rack, strict=True):
+        if effect.source:
+            raise UserError(
+                f"{name} cannot be exported: it is a plug-in or a Python function itself "
+                f"({effect.source}); take it out of the chain"
+            )
+    if rack.inputs:
+        raise UserError(
+            f"a graph with further inputs ({', '.join(rack.inputs)}) cannot be exported yet"
+        )
+
+
+def op_headers(folder: Path) -> dict[str, str]:
+    """The header of every op by the op's name."""
+    headers = sorted((folder / "ops").glob("*.hpp"))
+    found = {header.stem: f"ops/{header.name}" for header in headers}
+    for header in headers:
+        for name in re.findall(r'"(\w+)"', header.read_text(encoding="utf-8")):
+            found.setdefault(name, f"ops/{header.name}")
+    return found

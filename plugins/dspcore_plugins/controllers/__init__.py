@@ -1,0 +1,1 @@
+"""Controllers for style transfer, one file each: ``dspcore list controllers``."""

@@ -1,0 +1,346 @@
+"""A plug-in with the face of an effect: gradients, shapes, streams, presets, commands."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import declared
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import Bench, sound, tanh_gain
+from torch import Tensor
+
+import dspcore
+from dspcore import blackbox, effects
+from dspcore.blackbox import Differences, LeastSquares, LinearAudio, LocalAudio, Note, Pool
+from dspcore.cli import main
+from dspcore.errors import UserError
+from dspcore.match import match
+
+
+def cosine(a: Tensor | None, b: Tensor | None) -> float:
+    assert a is not None
+    assert b is not None
+    return float(torch.cosine_similarity(a.flatten().double(), b.flatten().double(), dim=0))
+
+
+@pytest.mark.parametrize("estimator", [LeastSquares(), Differences()], ids=repr)
+def test_gradients_are_those_of_the_formula(bench: Bench, calm: Pool, estimator: object) -> None:
+    """At the edges, too, where the step is cut off on one side."""
+    effect = bench.load("good", pool=calm, estimator=estimator)
+    effect.box.default_step = 1e-3
+    audio = sound(4, 2, 2000)
+    weight = torch.randn(4, 2, 2000)
+    gain = torch.tensor([0.5, 1.0, 0.3, 1.0], requires_grad=True)
+    drive = torch.tensor([0.3, 1.0, 0.0, 0.0], requires_grad=True)
+    (tanh_gain(audio, gain, drive) * weight).sum().backward()
+    wanted = torch.stack([gain.grad, drive.grad], 1)  # type: ignore[list-item]
+    gain.grad = drive.grad = None
+    (effect(audio, gain=gain, drive=drive, fate=0.0) * weight).sum().backward()
+    found = torch.stack([gain.grad, drive.grad], 1)  # type: ignore[list-item]
+    for one, truth in zip(found, wanted, strict=True):
+        assert cosine(one, truth) > 0.9999
+        assert abs(float(one.norm() / truth.norm()) - 1) < 5e-3
+
+
+def test_the_gradient_reaches_the_audio(bench: Bench, calm: Pool) -> None:
+    audio = sound(1, 2, 6000).requires_grad_()
+    other = audio.detach().clone().requires_grad_()
+    weight = torch.randn(1, 2, 6000)
+    effect = bench.load("good", pool=calm, drive=0.2, fate=0.0)
+    (effect(audio) * weight).sum().backward()
+    assert isinstance(effect.box.audio, LocalAudio)
+    (tanh_gain(other, 0.5, 0.2) * weight).sum().backward()
+    assert cosine(audio.grad, other.grad) > 0.98
+    # One with a memory, that is linear.
+    repeat = blackbox.load(declared.Repeat, pool=calm)
+    audio.grad = None
+    (repeat(audio) * weight).sum().backward()
+    assert isinstance(repeat.box.audio, LinearAudio | LocalAudio)
+    later = torch.nn.functional.pad(weight[..., 240:], (0, 240))
+    assert cosine(audio.grad, weight + 0.5 * later) > 0.999
+    quiet = blackbox.load(declared.Repeat, pool=calm, audio_gradient=None)
+    audio.grad = None
+    quiet(audio).sum().backward()
+    assert not audio.grad.any()  # type: ignore[union-attr]
+
+
+def test_a_chain_of_two_trains_the_first(bench: Bench, calm: Pool) -> None:
+    """tanh into a filter, both black, against the same chain by autograd."""
+    first = bench.load("good", pool=calm, fate=0.0)
+    second = bench.load("echo", pool=calm, gain=1.0, drive=0.0, fate=0.0)
+    exact = effects.Gain(48_000, gain_db=-3.0)
+    audio = sound(1, 1, 800)
+    target = second(exact(first(audio, gain=0.8, drive=0.4))).detach()
+    p = torch.tensor([0.4, 0.1], requires_grad=True)
+    optimizer = torch.optim.Adam([p], lr=0.07)
+    losses = []
+    for _ in range(20):
+        q = p.clamp(0, 1)
+        made = second(exact(first(audio, gain=q[0], drive=q[1])))
+        loss = (made - target).square().mean() / target.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.1 * losses[0]
+    assert (p - torch.tensor([0.8, 0.4])).abs().max() < 0.2
+
+
+def test_moving_parameters_move_block_by_block(calm: Pool) -> None:
+    effect = blackbox.load(declared.tanh_gain, pool=calm, block=100, estimator=Differences())
+    audio = sound(1, 1, 450).double()
+    ramp = torch.linspace(0.2, 0.8, 450)[None]
+    means = torch.stack([part.mean() for part in ramp[0].split(100)]).repeat_interleave(100)[:450]
+    assert (effect(audio, g=ramp, d=0.1) - means * torch.tanh(1.9 * audio)).abs().max() < 1e-6
+    frames = torch.tensor([[0.2, 0.5, 0.8]], requires_grad=True)
+    other = frames.detach().clone().requires_grad_()
+    effect(audio, g=frames, d=0.1).square().sum().backward()
+    spread = torch.nn.functional.interpolate(other[:, None], 450, mode="linear", align_corners=True)
+    level = torch.cat([m.mean(-1, keepdim=True).expand_as(m) for m in spread.split(100, -1)], -1)
+    (level * torch.tanh(1.9 * audio)).square().sum().backward()
+    assert torch.allclose(frames.grad, other.grad, rtol=1e-2)  # type: ignore[arg-type]
+
+
+def test_what_a_plug_in_has_is_what_the_effect_has(calm: Pool) -> None:
+    effect = blackbox.load(declared.many, pool=calm, corner=200.0, type_="hard", steps="4")
+    assert list(effect.params) == ["corner", "process_"]
+    assert list(effect.choices) == ["type_", "class_", "steps"]
+    assert effect.params["corner"].unit == "Hz"
+    assert float(effect.normalize(corner=np.sqrt(20 * 20_000))[0, 0]) == pytest.approx(0.5)
+    assert effect.latency_samples() == 7
+    heard = effect(sound(1, 1, 100))  # mono is heard on both sides
+    assert heard.shape == (1, 2, 100)
+    assert heard[0, 0, :6].tolist() == [200.0, 1.0, 1.0, 0.25, 4.0, 1.0]
+    assert effect.with_values(class_="off")(sound(1, 2, 9))[0, 0, 2] == 0.0
+    with pytest.raises(ValueError, match="many: corner must be 20 to 20000 Hz, got 3 Hz"):
+        effect(sound(1, 2, 9), corner=3.0)
+    with pytest.raises(TypeError, match="unknown parameter 'korner'; did you mean 'corner'"):
+        effect(sound(1, 2, 9), korner=3.0)
+    with pytest.raises(ValueError, match="mono or stereo, got 3 channels"):
+        effect(sound(1, 3, 9))
+
+
+def test_a_side_chain_hears_the_sound_itself(calm: Pool) -> None:
+    audio = sound(2, 2, 500)
+    made = blackbox.load(declared.side_chain, pool=calm)(audio)
+    assert torch.equal(made, audio + audio[:, :1])
+
+
+def test_whole_numbers_are_rounded_and_compared(calm: Pool) -> None:
+    effect = blackbox.load(declared.Repeat, pool=calm)
+    audio = sound(1, 1, 4000)
+    assert torch.equal(effect(audio, time=240.4), effect(audio, time=240.0))
+    ramp = torch.linspace(0, 1, 4000)[None, None]
+    time = torch.tensor(240.0, requires_grad=True)
+    effect(ramp, time=time).sum().backward()
+    slope = -0.5 * ramp[0, 0, 4000 - 240]  # a sample later, the sum has one value less
+    assert float(time.grad) == pytest.approx(float(slope), rel=0.05)  # type: ignore[arg-type]
+
+
+def test_any_blocks_give_the_result_of_one(bench: Bench, calm: Pool) -> None:
+    audio = sound(2, 2, 5000)
+    for effect in (
+        bench.load("echo", pool=calm, fate=0.0),
+        blackbox.load(declared.Repeat, pool=calm),
+    ):
+        with torch.no_grad():
+            stream = effect.stream()
+            parts = torch.cat(
+                [stream(block) for block in audio.split([1, 1499, 3000, 500], -1)], -1
+            )
+            assert torch.equal(parts, effect(audio))
+
+
+def test_a_stream_has_no_way_back_and_no_gradient(bench: Bench, calm: Pool) -> None:
+    effect = bench.load("echo", pool=calm, fate=0.0)
+    audio = sound(1, 1, 600)
+    with torch.no_grad():
+        _, early = effect.step(audio)
+        _, later = effect.step(audio, early)
+        effect.step(audio, later)
+        with pytest.raises(RuntimeError, match="cannot go back"):
+            effect.step(audio, later)
+    gain = torch.tensor(0.5, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"stream under torch\.no_grad"):
+        effect.step(audio, early, gain=gain)
+
+
+def test_backward_from_many_threads(bench: Bench, calm: Pool) -> None:
+    effect = bench.load("good", pool=calm, fate=0.0)
+    audio = sound(1, 1, 1000)
+    found: dict[int, float] = {}
+
+    def work(number: int) -> None:
+        gain = torch.tensor(0.1 + 0.1 * number, requires_grad=True)
+        effect(audio, gain=gain).square().sum().backward()
+        assert gain.grad is not None
+        found[number] = float(gain.grad)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    power = float(tanh_gain(audio, 1.0, 0.5).square().sum())
+    assert found == pytest.approx({n: 2 * (0.1 + 0.1 * n) * power for n in range(4)}, rel=1e-2)
+
+
+def test_a_seed_repeats_the_estimate(bench: Bench, calm: Pool) -> None:
+    effect = bench.load("good", pool=calm, estimator="spsa", fate=0.0)
+
+    def gradient() -> Tensor:
+        torch.manual_seed(3)
+        p = torch.full((1, 3), 0.4, requires_grad=True)
+        effect.normalized(sound(1, 1, 500), p).square().sum().backward()
+        assert p.grad is not None
+        return p.grad
+
+    assert torch.equal(gradient(), gradient())
+
+
+# --- instruments --------------------------------------------------------------------------------
+
+
+def test_an_instrument_plays_and_is_trained(calm: Pool) -> None:
+    synth = blackbox.load(declared.sines, pool=calm, sample_rate=8_000)
+    notes = [Note(0.1, 0.3, 69), Note(0.5, 0.2, 57)]
+    level = torch.tensor([0.2, 0.8], requires_grad=True)
+    made = synth(notes, 1.0, level=level)
+    assert made.shape == (2, 2, 8000)
+    assert not made[..., :800].any()
+    spectrum = torch.fft.rfft(made[1, 0, 800:3200]).abs()
+    assert int(spectrum.argmax()) * 8000 / 2400 == pytest.approx(440, abs=4)
+    made.square().sum().backward()
+    power = made.detach().square().sum((1, 2))
+    assert torch.allclose(level.grad, 2 * power / level.detach(), rtol=1e-2)  # type: ignore[arg-type]
+    each = synth([[notes[0]], [notes[1]]], 1.0)
+    assert not torch.equal(each[0], each[1])
+    assert synth.normalized(notes, 0.5, torch.full((3, 2), 0.5)).shape == (3, 2, 4000)
+    assert blackbox.calibrate(synth, notes=notes).params[1].kind == "waveform"
+    with pytest.raises(TypeError, match="is an instrument and takes notes"):
+        dspcore.Chain([synth])(sound(1, 1, 10))
+    with pytest.raises(ValueError, match="seconds must be above 0"):
+        synth(notes, 0.0)
+    with pytest.raises(TypeError, match=r"write \[note\]"):
+        synth(notes[0], 1.0)
+
+
+# --- losses, choices, calibration ---------------------------------------------------------------
+
+
+def test_loss_differences_find_a_delay_that_waveforms_do_not(calm: Pool) -> None:
+    effect = blackbox.load(declared.Repeat, pool=calm)
+    audio = sound(1, 1, 6000)
+    calibration = blackbox.calibrate(effect, audio)
+    assert calibration.by_loss == ("time",)
+    assert calibration.params[1].kind == "waveform"
+    assert "time" in str(calibration)
+
+    def lateness(made: Tensor) -> Tensor:
+        """How far the strongest echo is from 500 samples: a loss with no waveform gradient."""
+        spectrum = torch.fft.rfft(made[:, 0], 16_384)
+        echo = torch.fft.irfft(spectrum.abs().square())[:, 100:2100]
+        return ((echo.argmax(1) + 100 - 500) / 2000).square().float()
+
+    p = effect.normalize(time=900.0).float().requires_grad_()
+    loss = blackbox.loss_by_differences(effect, audio, p, lateness)
+    loss.sum().backward()
+    assert p.grad is not None
+    assert float(loss.detach()) == pytest.approx(0.04, rel=1e-3)
+    assert float(p.grad[0, 0]) == pytest.approx(2 * 0.2 * 1999 / 2000, rel=0.1)
+    with pytest.raises(ValueError, match="one number for each item"):
+        blackbox.loss_by_differences(effect, audio, p, lambda y: y.mean())
+
+
+def test_every_word_of_a_choice_is_tried(calm: Pool) -> None:
+    effect = blackbox.load(declared.many, pool=calm)
+    audio = torch.zeros(1, 2, 20)
+    wanted = torch.tensor([8000.0, 1.0, 0.0, 0.25, 5.0, 1.0])
+    found, tried = blackbox.best_choice(
+        effect, audio, lambda y: (y[:, 0, :6] - wanted).square().sum(1)
+    )
+    assert found.options == {"type_": "hard", "class_": "off", "steps": "5"}
+    assert tried["steps"].keys() == {"2", "3", "4", "5"}
+
+
+# --- errors, presets, commands ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("function:declared:nothing", "declared:nothing: cannot be imported"),
+        ("function:declared:plain", "is not declared as a plug-in"),
+        ("function:no_such_module:f", "cannot be imported"),
+        (declared.plain, "wanted a plug-in's name or a declared function"),
+    ],
+)
+def test_what_cannot_be_loaded_says_why(name: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        blackbox.load(name)  # type: ignore[arg-type]
+
+
+def test_wrong_options_are_named() -> None:
+    with pytest.raises(UserError, match="mode 'frish' is unknown; did you mean 'fresh'"):
+        blackbox.load(declared.many, mode="frish")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="unknown estimator 'spas'; did you mean 'spsa'"):
+        blackbox.load(declared.many, estimator="spas")
+
+
+def test_presets_render_and_match_take_plug_ins(tmp_path: Path, calm: Pool) -> None:
+    chain = dspcore.Chain(
+        [
+            effects.Gain(16_000, gain_db=-3.0),
+            blackbox.load(declared.tanh_gain, sample_rate=16_000, pool=calm, g=0.7, d=0.2),
+            blackbox.load(declared.Repeat, sample_rate=16_000, pool=calm, time=300.0),
+        ]
+    )
+    preset = tmp_path / "chain.toml"
+    dspcore.save_preset(chain, preset)
+    assert 'type = "function:declared:Repeat"' in preset.read_text()
+    loaded = dspcore.load_preset(preset)
+    assert loaded.values == chain.values
+    assert loaded.param_names[1:3] == ["tanh_gain.g", "tanh_gain.d"]
+    audio = sound(1, 1, 20_000)[0]
+    dspcore.audio.write(tmp_path / "in.wav", audio, 16_000, "FLOAT")
+    arguments = ["render", str(preset), str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav")]
+    result = CliRunner().invoke(main, [*arguments, "--block", "4096", "--subtype", "FLOAT"])
+    assert result.exit_code == 0, result.output
+    made, _ = dspcore.audio.read(tmp_path / "out.wav")
+    with torch.no_grad():
+        truth = chain(torch.nn.functional.pad(audio, (0, made.shape[1] - 20_000))[None])[0]
+    assert made.shape[1] == 20_300  # it rings for as long as the repetition is late
+    assert (made - truth).abs().max() < 1e-6
+    wrong = preset.read_text().replace("declared:Repeat", "declared:Ripeat")
+    preset.write_text(wrong)
+    with pytest.raises(UserError, match=r"effect 3: declared:Ripeat: cannot be imported"):
+        dspcore.load_preset(preset)
+
+
+def test_match_finds_the_settings_of_a_plug_in(calm: Pool) -> None:
+    hidden = blackbox.load(declared.tanh_gain, sample_rate=16_000, pool=calm, g=0.6, d=0.35)
+    gain = effects.ParametricEQ(16_000, peak_2_gain_db=6.0)
+    dry = sound(1, 1, 4_000)[0]
+    with torch.no_grad():
+        reference = dspcore.Chain([hidden, gain])(dry[None])[0]
+    chain = dspcore.Chain([hidden.with_values(g=0.5, d=0.5), effects.ParametricEQ(16_000)])
+    keep = [n for n in chain.param_names if n.startswith("parametric_eq") and "peak_2_g" not in n]
+    found = match(
+        dry,
+        reference,
+        chain,
+        fixed=keep,
+        seconds=0.2,
+        guesses=8,
+        descents=1,
+        descent_steps=4,
+        refinements=1,
+        hops=0,
+        refine_steps=20,
+    )
+    assert found.after_db < -60
+    assert found.values["tanh_gain.d"] == pytest.approx(0.35, abs=0.01)

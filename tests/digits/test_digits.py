@@ -1,0 +1,81 @@
+"""The study of spoken digits, in small: its parts, and three digits that a listener understands."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
+
+from digits import judge, model, speech, strings  # noqa: E402
+from digits.__main__ import Study, digit_loss, fit_of, target  # noqa: E402
+
+from dspcore import train  # noqa: E402
+
+needs_voice = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
+
+
+def test_strings_stay_within_their_pairs_and_tests_are_new() -> None:
+    pairs = strings.allowed_pairs(40, 0)
+    assert len(pairs) == 40
+    known = strings.known_strings(pairs, 50, 5, 0)
+    assert len(known) == 60
+    assert {p for s in known for p in pairwise(s)} <= pairs
+    unseen = strings.unseen_strings(known, 2, 5, 50, 1)
+    assert not set(unseen) & set(known)
+    assert {len(s) for s in unseen} == {2, 3, 4, 5}
+
+
+def test_errors_are_edits() -> None:
+    assert judge.errors((1, 2, 3), (1, 2, 3)) == 0
+    assert judge.errors((1, 2, 3), (1, 4, 3)) == 1
+    assert judge.errors((1, 2, 3), (2, 3)) == 1
+    assert judge.errors((1, 2), (7, 1, 2, 8)) == 2
+    assert judge.errors((), (5,)) == 1
+
+
+def test_integers_are_a_wave_and_back() -> None:
+    wave = torch.linspace(-1, 1, 999)
+    integers = model.mu_law(wave)
+    assert (int(integers.min()), int(integers.max())) == (0, 255)
+    assert (integers.diff() >= 0).all()
+    assert float((model.wave_of(integers) - wave).abs().max()) < 0.025
+    assert torch.equal(model.mu_law(model.wave_of(torch.arange(256))), torch.arange(256))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("native")
+@needs_voice
+def test_three_digits_are_said_ended_and_understood() -> None:
+    study = Study(model=fit_of(250, 2e-3), judge=fit_of(120, 3e-3))
+    digits = (1, 5, 8)
+    said = [speech.utterance((d,), study.voice, study.speed) for d in digits]
+    torch.manual_seed(0)
+    speaker = model.DigitWave(speech.WORDS, width=128)
+    frames = torch.cat([target(u, u.end) for u in said if u is not None])
+    speaker.center.copy_(frames.mean(0))
+    speaker.spread.copy_(frames.std(0))
+    quiet = {"progress": False, "accelerator": "cpu"}
+    for config in (study.model, study.judge):
+        for name, value in quiet.items():
+            setattr(config, name, value)
+    train.fit(speaker, digit_loss, lambda step: said, study.model)
+    voices = ("en-gb", "en-us+m3", "en-us+f2", "en-gb+m4")
+    heard = judge.examples(voices, (150,), 2, 0)
+    listener = judge.Judge()
+
+    def loss(listener: judge.Judge, batch: list[torch.Tensor], step: int) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(listener(batch[0]), batch[1])
+
+    train.fit(listener, loss, train.Shuffled(heard, 32), study.judge)  # type: ignore[arg-type]
+    for digit, own in zip(digits, said, strict=True):
+        assert own is not None
+        integers, bit = speaker.say((digit,))
+        assert abs(int((bit == 0).sum()) / speech.HOP - own.end) <= 8  # frames of 10 ms
+        assert listener.hear(model.wave_of(integers)) == [digit]
