@@ -320,8 +320,10 @@ struct Allpole {
         if constexpr (std::is_arithmetic_v<T>)
           solve_block<1, T>(order, from.value + t0 * from.value_step, from.value_step, c, step, made, g);
         out.put_all(t0, int(size), made);
-        for (int s = 0; s < size && wanted; s += kStretch)
-          coefficients_gradient(row, t0 + s, kStretch, order, moving, made + s, total);
+        // On narrow registers a block is shorter than a stretch.
+        const int part = int(size < kStretch ? size : kStretch);
+        for (int s = 0; s < size && wanted; s += part)
+          coefficients_gradient(row, t0 + s, part, order, moving, made + s, total);
       }
     }
 
