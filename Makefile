@@ -39,10 +39,10 @@ $(BIN)/python:
 	  echo "dspcore needs Python 3.11 or newer, got $$("$(PYTHON)" --version); name one: make PYTHON=python3.12" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 
-# The build tools come first and pinned, so that building the package pulls nothing of its own.
+# The build tools come first and pinned, so that building the package pulls nothing of its own (pesq builds with NumPy and Cython).
 $(VENV)/.tools: constraints.txt pyproject.toml | $(BIN)/python
 	@echo "installing the build tools and torch (a minute the first time)"
-	@$(PIP) setuptools scikit-build-core pybind11 cmake ninja torch
+	@$(PIP) setuptools scikit-build-core pybind11 cmake ninja numpy cython torch
 	@touch $@
 
 $(NAMES): | $(BIN)/python

@@ -57,7 +57,7 @@ def bank(rows: int, partials: int, samples: int, hop: int) -> Case:
 
 def voice(rows: int, count: int, samples: int, hop: int) -> Case:
     """Harmonics of one fundamental each, controls per frame."""
-    frames = samples // hop + 1
+    frames = -(-samples // hop) + 1
 
     def inputs(generator: Generator) -> Tensors:
         f0 = (80.0 + 200.0 * torch.rand(rows, 1, generator=generator)) / 48_000.0
@@ -200,10 +200,11 @@ def table_lookup(rows: int, samples: int, size: int) -> Case:
         weights = torch.relu(1.0 - distance)
         return weights @ torch.cat([given["table"], given["table"][:1]])
 
-    # Linear in the table, with a phase whose float32 sum drifts, against our cubic reading.
-    peers = (Contender("PyTorch, as DDSP does it", lambda: ddsp, agrees_db=-20.0),)
+    # Linear in the table, with a phase whose float32 sum drifts, against our cubic reading: heard,
+    # that is near enough to compare; slopes to single places of the table are not alike.
+    peer = Contender("PyTorch, as DDSP does it", lambda: ddsp, agrees_db=-20.0, gradient=False)
     shape = f"a table of {size:,}, {rows} x {samples:,}"
-    return Case("wavetable", shape, inputs, ("table",), ours, peers, 8.0 * rows * samples)
+    return Case("wavetable", shape, inputs, ("table",), ours, (peer,), 8.0 * rows * samples)
 
 
 CASES = (

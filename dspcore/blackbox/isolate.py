@@ -237,12 +237,15 @@ def _in_child(
 def _collect(reading: int, source: BinaryIO, until: float) -> tuple[bytes | None, bool]:
     """The child's answer (None where it died before), and whether it came in time."""
     found = bytearray()
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
+    waiting.register(source, 0)  # the next call may lie in it already: only its end matters
     while True:
         left = until - time.monotonic()
         if left <= 0:
             return None, False
-        ready, _, _ = select.select([reading, source.fileno()], [], [], left)
-        if source.fileno() in ready:  # nothing is sent while a call runs: the parent is gone
+        ready = dict(waiting.poll(1_000 * left))
+        if ready.get(source.fileno(), 0):  # hung up: the parent is gone
             raise EOFError
         if not ready:
             continue

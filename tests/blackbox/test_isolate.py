@@ -20,6 +20,10 @@ def double(x: int) -> int:
     return 2 * x
 
 
+def prepare_slowly() -> None:
+    time.sleep(0.3)
+
+
 def crash() -> None:
     ctypes.string_at(8)
 
@@ -92,6 +96,12 @@ def test_a_call_leaves_no_trace_in_the_next() -> None:
 def test_a_preparation_that_crashes_only_costs_time() -> None:
     with Isolate(crash) as isolate:
         assert isolate.call(double, 4).unwrap() == 8
+
+
+def test_a_call_larger_than_a_pipe_may_come_while_the_keeper_prepares() -> None:
+    with Isolate(prepare_slowly) as isolate:
+        assert isolate.call(len, bytes(1_000_000)).unwrap() == 1_000_000
+        assert len(isolate.call(bytes, 1_000_000).unwrap()) == 1_000_000
 
 
 def test_nothing_stays_when_the_parent_is_killed(tmp_path: Path) -> None:
