@@ -7,6 +7,7 @@ from dspcore.train.data import Replayed, Shuffled
 from dspcore.train.fit import DivergedError, Fitted, fit
 from dspcore.train.groups import param_groups
 from dspcore.train.phase import Phase
+from dspcore.train.record import Run, Series, read_run
 from dspcore.train.samplers import AnchorSampler, ClipDataset, Points
 from dspcore.train.schedule import Schedule
 from dspcore.train.statistics import plot_statistics, read_statistics, statistics
@@ -25,7 +26,9 @@ __all__ = [
     "Phase",
     "Points",
     "Replayed",
+    "Run",
     "Schedule",
+    "Series",
     "Shuffled",
     "Tracker",
     "Trackers",
@@ -35,6 +38,7 @@ __all__ = [
     "param_groups",
     "plot_statistics",
     "read_config",
+    "read_run",
     "read_statistics",
     "statistics",
 ]

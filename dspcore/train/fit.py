@@ -25,6 +25,7 @@ from dspcore.train.checkpoint import Checkpoint, random_state, set_random_state
 from dspcore.train.config import FitConfig, config_text
 from dspcore.train.data import Data, Replayed
 from dspcore.train.devices import Devices
+from dspcore.train.modules import module_tree
 from dspcore.train.phase import Loss, Mover, Phase
 from dspcore.train.process import circumstances, put_off
 from dspcore.train.statistics import collapsed, statistics
@@ -153,6 +154,7 @@ class _Run:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.toml", config_text(record or self.config))
             write_text(folder / "run.json", json.dumps(circumstances(), indent=2) + "\n")
+            write_text(folder / "model.json", json.dumps(module_tree(self.modules)) + "\n")
             if self.config.statistics_every:
                 self.lines = Lines(folder, self.step, "statistics.jsonl")
         self.trackers = Trackers(folder, self.config.trackers, self.step, extra)

@@ -22,15 +22,15 @@ def statistics(parameters: Mapping[str, nn.Parameter], eps: float = 1e-6) -> lis
         eps: What counts as zero.
 
     Returns:
-        Rows with layer, type, and of the gradient and of the values: rms, largest size and the
-        share nearer to zero than `eps` (``gradient_rms``, ``value_zeros``, ...).
+        Rows with layer, type, count of numbers, and of the gradient and of the values: rms, largest
+        size and the share nearer to zero than `eps` (``gradient_rms``, ``value_zeros``, ...).
     """
     rows = []
     for name, parameter in parameters.items():
         if parameter.grad is None:
             continue
         layer, kind = layer_and_type(name)
-        row: dict[str, Any] = {"layer": layer, "type": kind}
+        row: dict[str, Any] = {"layer": layer, "type": kind, "count": parameter.numel()}
         for what, tensor in (("gradient", parameter.grad), ("value", parameter.detach())):
             size = tensor.detach().abs().double()
             row[f"{what}_rms"] = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from dspcore import audio as sound_files
 from dspcore.errors import UserError, nearest
-from dspcore.files import write_text
+from dspcore.files import replacing, write_text
 from dspcore.train.extra import needed
 
 
@@ -50,14 +53,61 @@ class Lines:
         self.file.flush()
 
     def audio(self, step: int, name: str, audio: Tensor, sample_rate: int) -> None:
-        """Not kept here."""
+        """Kept by `Kept`."""
 
     def figure(self, step: int, name: str, figure: Any) -> None:
-        """Not kept here."""
+        """Kept by `Kept`."""
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+class Kept:
+    """Arrays, sounds and pictures in the run's folder, from which a report can be made again.
+
+    arrays.jsonl has a line ``{"step": 10, "name": "latent/bits", "values": [...]}`` for each array;
+    audio/NAME/STEP.flac is a sound (STEP.wav, in floating point, where it exceeds full scale);
+    figures/NAME.png is the latest picture. Nothing is made before there is something to keep.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Files come when they are needed; arrays from `step` on are forgotten."""
+        self.folder, self.step = folder, step
+        self.lines: Lines | None = None
+        if (folder / "arrays.jsonl").exists():
+            self.lines = Lines(folder, step, "arrays.jsonl")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers are in metrics.jsonl."""
+
+    def array(self, step: int, name: str, values: Any) -> None:
+        """A line; numbers are kept to six digits."""
+        if self.lines is None:
+            self.lines = Lines(self.folder, self.step, "arrays.jsonl")
+        self.lines.log(step, {"name": name, "values": _rounded(values)})
+
+    def audio(self, step: int, name: str, audio: Tensor, sample_rate: int) -> None:
+        """A file."""
+        place = self.folder / "audio" / _safe(name)
+        place.mkdir(parents=True, exist_ok=True)
+        sound = audio.detach().cpu().float()
+        if sound.numel() and float(sound.abs().max()) > 1:
+            sound_files.write(place / f"{step:08d}.wav", sound, sample_rate, "FLOAT")
+        else:
+            sound_files.write(place / f"{step:08d}.flac", sound, sample_rate, "PCM_16")
+
+    def figure(self, step: int, name: str, figure: Any) -> None:
+        """A picture that takes the place of the one before."""
+        target = self.folder / "figures" / f"{_safe(name)}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as file:
+            figure.savefig(file, format="png")
+
+    def close(self) -> None:
+        """Close the file of arrays."""
+        if self.lines is not None:
+            self.lines.close()
 
 
 class TensorBoard:
@@ -124,7 +174,7 @@ class Trackers:
 
     Args:
         folder: Of the run; None tracks nothing but `extra`.
-        names: Of `TRACKERS`, beside metrics.jsonl.
+        names: Of `TRACKERS`, beside the files of `Lines` and `Kept`.
         step: The first step that will come.
         extra: Further trackers of the caller.
     """
@@ -143,7 +193,7 @@ class Trackers:
                 f"train: unknown tracker {unknown[0]!r}; {nearest(unknown[0], TRACKERS)}"
             )
         self.live: list[Tracker] = []
-        makers: list[Callable[[Path, int], Tracker]] = [Lines, *(TRACKERS[n] for n in names)]
+        makers: list[Callable[[Path, int], Tracker]] = [Lines, Kept, *(TRACKERS[n] for n in names)]
         for maker in makers if folder is not None else ():
             try:
                 self.live.append(maker(folder, step))  # type: ignore[arg-type]
@@ -158,6 +208,13 @@ class Trackers:
     def audio(self, step: int, name: str, audio: Tensor, sample_rate: int) -> None:
         """A sound, (c, t)."""
         self._each(lambda tracker: tracker.audio(step, name, audio.detach(), sample_rate))
+
+    def array(self, step: int, name: str, values: Any) -> None:
+        """Numbers (a tensor, nested lists, or lists by name), for trackers that take arrays."""
+        plain = values.tolist() if isinstance(values, Tensor) else values
+        self._each(
+            lambda tracker: tracker.array(step, name, plain) if hasattr(tracker, "array") else None
+        )
 
     def figure(self, step: int, name: str, figure: Any) -> None:
         """A figure of matplotlib."""
@@ -174,6 +231,23 @@ class Trackers:
             except Exception as error:
                 self.live.remove(tracker)
                 _warn(type(tracker).__name__, error)
+
+
+def _safe(name: str) -> str:
+    """A name as a path below a folder."""
+    parts = [re.sub(r"[^\w. -]", "_", part).strip(". ") for part in name.split("/")]
+    return "/".join(part for part in parts if part) or "_"
+
+
+def _rounded(values: Any) -> Any:
+    """Six digits of every number; JSON has no NaN."""
+    if isinstance(values, Mapping):
+        return {key: _rounded(value) for key, value in values.items()}
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return [_rounded(value) for value in values]
+    if isinstance(values, float):
+        return float(f"{values:.6g}") if math.isfinite(values) else None
+    return values
 
 
 def _warn(name: str, error: Exception) -> None:
