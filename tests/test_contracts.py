@@ -28,7 +28,7 @@ LAYERS = (
     ("rack", "chain", "graph", "graphs", "diffvox"),
     ("preset", "export"),
     ("render", "batch", "match", "demo", "data"),
-    ("bench", "train", "ddsp"),
+    ("bench", "train", "ddsp", "patches"),
     ("style",),
     ("cli", "__main__"),
     ("__init__",),

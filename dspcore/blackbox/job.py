@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dspcore.blackbox.plugin import PluginInfo
 from dspcore.notes import Note
 
-Mode = Literal["fresh", "fork", "persistent"]
-MODES: tuple[Mode, ...] = ("fresh", "fork", "persistent")
+Mode = Literal["fresh", "fork", "persistent", "reset"]
+MODES: tuple[Mode, ...] = ("fresh", "fork", "persistent", "reset")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Job:
         values: (p,) constant or (p, n) for n blocks, one row for each of `info.params`.
         notes: For an instrument.
         mode: "fresh": a new instance; "fork": a copy of a process with an instance that has heard
-            nothing; "persistent": one that has heard what came before.
+            nothing; "persistent": one that has heard what came before; "reset": such a one that
+            was told to forget it.
         seed: Of the C library's and numpy's random numbers before the instance is made.
         slot: Which of the persistent instances.
         cached: Whether the result may come from a cache, and be put there.

@@ -118,10 +118,12 @@ class Worker:
         self.hold(plugin)
         if mode == "fork":
             return self.forked(plugin, seed, audio, values, notes, outputs)
-        if mode == "persistent":
+        if mode in ("persistent", "reset"):
             instance = self.lasting.get((plugin, slot))
             if instance is None:
                 instance = self.lasting[plugin, slot] = self.opened(plugin, seed)
+            elif mode == "reset":
+                forget(instance)
             return self.written(instance, audio, values, notes, outputs)
         instance = self.opened(plugin, seed)
         try:
@@ -201,6 +203,14 @@ class Worker:
             return ("crash", ended(status))
         kind, what = _literal(text.decode())
         return (kind, what)
+
+
+def forget(instance: Instance) -> None:
+    """Reset an instance; `UserError` where its host knows no way to."""
+    reset = getattr(instance, "reset", None)
+    if reset is None:
+        raise UserError(f"{instance.info.name}: cannot be reset by the host {instance.info.host}")
+    reset()
 
 
 def ended(code: int | None) -> str:

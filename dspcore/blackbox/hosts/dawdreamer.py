@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -192,6 +193,7 @@ def _make_faust(engine: Any, path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such Faust file")
     processor = engine.make_faust_processor("faust")
+    processor.num_voices = _voices(path)
     try:
         processor.set_dsp(str(path.resolve()))
         compiled = processor.compile()
@@ -200,6 +202,12 @@ def _make_faust(engine: Any, path: Path) -> Any:
     if not compiled:
         raise UserError(f"{path}: Faust does not compile it")
     return processor
+
+
+def _voices(path: Path) -> int:
+    """Voices that a Faust source declares ("[nvoices:4]"); 0 when it is played without notes."""
+    found = re.search(r"\[\s*nvoices\s*:\s*(\d+)\s*\]", path.read_text(encoding="utf-8"))
+    return int(found[1]) if found else 0
 
 
 def _latency(processor: Any) -> int:
@@ -253,6 +261,10 @@ def _words(processor: Any, index: int) -> Callable[[float], str]:
     return text
 
 
+#: Groups around the controls of a polyphonic Faust program, before the file's own.
+_OF_VOICES = ("Polyphonic", "Voices")
+
+
 def _faust(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
     params: list[Parameter] = []
     places: list[Place] = []
@@ -267,7 +279,8 @@ def _faust(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
             kind = "integer"
         # The names of Faust's groups lead to the control; the first is the file's.
         name = str(each["name"])
-        short = "/".join(name.strip("/").split("/")[1:]) or name
+        parts = [part for part in name.strip("/").split("/")[1:] if part not in _OF_VOICES]
+        short = "/".join(parts[1:] if processor.num_voices else parts) or name
         default = min(max(float(each["value"]), low), high)
         params.append(Parameter(short, str(each["label"]), low, high, default, kind=kind))
         places.append((int(each["index"]), None))
@@ -281,6 +294,7 @@ def _faust(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
         params=tuple(replace(p, symbol=s) for p, s in zip(params, symbols, strict=True)),
         inputs=inputs,
         outputs=int(processor.get_num_output_channels()),
-        notes=inputs == 0 and any(p.name in ("freq", "gate") for p in params),
+        notes=inputs == 0
+        and (processor.num_voices > 0 or any(p.name in ("freq", "gate") for p in params)),
     )
     return info, places

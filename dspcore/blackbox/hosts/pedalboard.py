@@ -114,6 +114,10 @@ class PedalboardInstance:
         said = getattr(self._plugin, "reported_latency_samples", None)
         return self.info.latency if said is None else int(said)
 
+    def reset(self) -> None:
+        """Let it forget what it has heard, as pedalboard does between files."""
+        self._plugin.reset()
+
     def close(self) -> None:
         """Free it."""
         self._plugin = None

@@ -75,6 +75,11 @@ class CLAPInstance:
             return 0
         return int(self._ffi.cast("clap_plugin_latency*", raw).get(self._plugin))
 
+    def reset(self) -> None:
+        """CLAP's own word for it: kill all voices, clear all memory."""
+        self._plugin.reset(self._plugin)
+        self._clock = 0
+
     def close(self) -> None:
         """Stop and free it."""
         plugin, self._plugin = self._plugin, None

@@ -79,6 +79,13 @@ class LV2Instance:
         """Run a block of silence at the defaults, which makes a latency port speak."""
         self._run(np.zeros_like(self._inputs), None, [])
 
+    def reset(self) -> None:
+        """Stop and start it again, on which LV2 wants the state of a new one."""
+        if self._descriptor.deactivate:
+            self._descriptor.deactivate(self._handle)
+        if self._descriptor.activate:
+            self._descriptor.activate(self._handle)
+
     def close(self) -> None:
         """Stop and free it."""
         if self._raw is None:
