@@ -247,20 +247,18 @@ class ParamSpace:
 
     def fixed(self, values: Mapping[str, Value]) -> Self:
         """Some of them fixed at semantic values."""
-        new = []
+        new: dict[str, PatchParam] = {}
         for name, value in values.items():
             param = self[name]
             self._check(param, value)
             kind = object if isinstance(param, Categorical) else np.float64
             raw = float(param.to_raw(np.array([value], kind))[0])
-            new.append(Fixed(name=name, value=raw, doc=param.doc))
-        dead = {param.name for param in new}
-        kept = [
-            replace(p, gate=tuple(tuple(self._still(g, dead) for g in group) for group in p.gate))
-            for p in self.params
-            if p.name not in dead and any(g.param in dead for g in chain.from_iterable(p.gate))
-        ]
-        return self.replaced(*new, *kept)
+            new[name] = Fixed(name=name, value=raw, doc=param.doc, gate=param.gate)
+        params = []
+        for param in (new.get(param.name, param) for param in self.params):
+            gate = tuple(tuple(self._still(g, set(new)) for g in group) for group in param.gate)
+            params.append(param if gate == param.gate else replace(param, gate=gate))
+        return replace(self, params=tuple(params))
 
     # Files.
 
