@@ -29,7 +29,7 @@ LAYERS = (
     ("preset", "export"),
     ("render", "batch", "match", "demo", "data"),
     ("bench", "train", "ddsp", "patches"),
-    ("style",),
+    ("style", "latent"),
     ("cli", "__main__"),
     ("__init__",),
 )

@@ -6,7 +6,7 @@ from dspcore.train.config import AverageConfig, FitConfig, OptimizerConfig, conf
 from dspcore.train.data import Replayed, Shuffled
 from dspcore.train.fit import DivergedError, Fitted, fit
 from dspcore.train.groups import param_groups
-from dspcore.train.phase import Phase
+from dspcore.train.phase import Moved, Phase
 from dspcore.train.record import Run, Series, read_run
 from dspcore.train.samplers import AnchorSampler, ClipDataset, Points
 from dspcore.train.schedule import Schedule
@@ -22,6 +22,7 @@ __all__ = [
     "DivergedError",
     "FitConfig",
     "Fitted",
+    "Moved",
     "OptimizerConfig",
     "Phase",
     "Points",

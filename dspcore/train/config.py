@@ -27,6 +27,8 @@ class OptimizerConfig:
         options: Further arguments of the rule: betas, weight_decay, momentum.
         schedule: Factor of every rate as the steps go by; it may rise.
         clip_norm: Longest gradient, as one vector over all parameters of the optimiser; none: free.
+        clip_percentile: Clip to the length that this share of the last 1000 gradients stayed below;
+            0 for none. With both, the shorter counts.
     """
 
     name: str = "adam"
@@ -35,6 +37,14 @@ class OptimizerConfig:
     options: dict[str, Any] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
     clip_norm: float | None = None
+    clip_percentile: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the clipping."""
+        if not 0 <= self.clip_percentile < 1:
+            raise UserError(
+                f"train: clip_percentile must be from 0 to below 1, got {self.clip_percentile}"
+            )
 
 
 @dataclass
@@ -71,6 +81,8 @@ class FitConfig:
         monitor: Metric whose least value is the best; "validation/loss", or "loss" without
             validation.
         patience: Validations without a better value before the run ends; 0 never ends it.
+        tolerate: Losses or gradients in a row that may be NaN or infinite; their steps are left out
+            with a warning. One more, and the run ends.
         trackers: tensorboard, wandb; metrics.jsonl is always written.
         progress: Show a progress bar on a terminal.
         accelerator: cpu, cuda, auto, as Lightning Fabric names them.
@@ -92,6 +104,7 @@ class FitConfig:
     save_every: int = 0
     monitor: str | None = None
     patience: int = 0
+    tolerate: int = 0
     trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
     progress: bool = True
     accelerator: str = "auto"
@@ -102,7 +115,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         """Checks what can be checked before the run."""
         least = {"steps": 0, "log_every": 1, "statistics_every": 0, "validate_every": 0}
-        for name, low in {**least, "save_every": 0, "patience": 0}.items():
+        for name, low in {**least, "save_every": 0, "patience": 0, "tolerate": 0}.items():
             if getattr(self, name) < low:
                 raise UserError(f"train: {name} must be {low} or more, got {getattr(self, name)}")
         if self.resume and self.folder is None:

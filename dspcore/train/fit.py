@@ -26,7 +26,7 @@ from dspcore.train.config import FitConfig, config_text
 from dspcore.train.data import Data, Replayed
 from dspcore.train.devices import Devices
 from dspcore.train.modules import module_tree
-from dspcore.train.phase import Loss, Mover, Phase
+from dspcore.train.phase import Loss, Moved, Mover, Phase
 from dspcore.train.process import circumstances, put_off
 from dspcore.train.statistics import collapsed, statistics
 from dspcore.train.trackers import Lines, Tracker, Trackers
@@ -66,6 +66,7 @@ def fit(
     *,
     validate: Validate | None = None,
     after_step: Callable[[Any, int], None] | None = None,
+    after_move: Callable[[Moved], None] | None = None,
     on_log: Callable[[Any, int, Trackers], None] | None = None,
     trackers: Sequence[Tracker] = (),
     record: Any = None,
@@ -80,6 +81,7 @@ def fit(
         validate: ``validate(models, step)`` without gradient, in eval mode, on the averaged weights
             where there are such: a number or several by name, with the one that counts as "loss".
         after_step: Called after every step; may put parameters back into their bounds.
+        after_move: Called after every step of an optimiser, with its parameters and gradient.
         on_log: Called after metrics are written, with the trackers, for sounds and figures.
         trackers: Further ones.
         record: Dataclass written as the run's config.toml; `config` when left out.
@@ -96,7 +98,7 @@ def fit(
     run = _Run(models, phases, data, config, validate, trackers, record)
     try:
         with put_off() as came:
-            return run.go(after_step, on_log, came)
+            return run.go(after_step, after_move, on_log, came)
     finally:
         run.trackers.close()
         run.lines.close() if run.lines else None
@@ -131,6 +133,7 @@ class _Run:
         self.data: Callable[[int], Any] | Replayed = data if callable(data) else Replayed(data)
         self.step, self.best, self.best_step, self.waited = 0, math.inf, 0, 0
         self.metrics: dict[str, float] = {}
+        self.lost = 0  # steps in a row whose loss or gradient was not finite
         self.folder = Path(config.folder) if config.folder is not None else None
         self._open(trackers, record)
 
@@ -164,6 +167,7 @@ class _Run:
     def go(
         self,
         after_step: Callable[[Any, int], None] | None,
+        after_move: Callable[[Moved], None] | None,
         on_log: Callable[[Any, int, Trackers], None] | None,
         came: list[int],
     ) -> Fitted:
@@ -178,7 +182,7 @@ class _Run:
                 metrics: dict[str, float | Tensor] = {}
                 for mover in self.movers:
                     if mover.phase.turn(step):
-                        metrics |= self._move(mover, batch, step)
+                        metrics |= self._move(mover, batch, step, after_move)
                 if self.average is not None:
                     self.average.update(step)
                 if after_step is not None:
@@ -201,13 +205,19 @@ class _Run:
                 if better:
                     self._save("best")
                 if better or last or ends or checks or self._due(config.save_every):
-                    self._save("latest")
+                    self._save("latest", last or ends)
                 if ends or (config.patience and self.waited >= config.patience):
                     stopped = "signal" if came else "minutes" if late else "patience"
                     break
         return Fitted(self.step, stopped, self.metrics, self.best, self.best_step, self.folder)
 
-    def _move(self, mover: Mover, batch: Any, step: int) -> dict[str, float | Tensor]:
+    def _move(
+        self,
+        mover: Mover,
+        batch: Any,
+        step: int,
+        after_move: Callable[[Moved], None] | None,
+    ) -> dict[str, float | Tensor]:
         """One turn of a phase: loss, gradient, step."""
         before = f"{mover.phase.name}/" if len(self.movers) > 1 else ""
         factor = mover.set_rate(step)
@@ -217,20 +227,36 @@ class _Run:
             if not parts:
                 return {}
             if self.devices.any(not bool(parts["loss"].isfinite())):
-                raise self._diverged(
-                    mover, f"its loss is {float(parts['loss'].detach())}", step, parts
-                )
+                self._leave_out(mover, f"its loss is {float(parts['loss'].detach())}", step, parts)
+                return {}
             mover.optimizer.zero_grad()
             self.devices.backward(parts["loss"], mover.parameters.values())
-        most = math.inf if mover.config.clip_norm is None else mover.config.clip_norm
+        most = mover.limit()
         norm = self.devices.clip(next(iter(self.modules.values())), mover.optimizer, most)
         if not self.devices.scaled and not bool(norm.isfinite()):
-            raise self._diverged(mover, f"its gradient is {float(norm)}", step, parts)
+            self._leave_out(mover, f"its gradient is {float(norm)}", step, parts)
+            mover.optimizer.zero_grad()
+            return {}
         mover.turns += 1
+        self.lost = 0
+        if mover.config.clip_percentile and bool(norm.isfinite()):
+            mover.norms.append(float(norm))
         mover.clipped += int(norm > most)
         if self.lines is not None and self._due(self.config.statistics_every, step):
             self._statistics(mover, step)
         mover.optimizer.step()
+        if after_move is not None:
+            after_move(
+                Moved(
+                    mover.phase.name,
+                    step,
+                    mover.parameters,
+                    mover.optimizer,
+                    float(norm),
+                    most,
+                    parts,
+                )
+            )
         found: dict[str, float | Tensor] = {before + k: v.detach() for k, v in parts.items()}
         return found | {f"{before}gradient_norm": norm, f"{before}lr": mover.config.lr * factor}
 
@@ -239,13 +265,25 @@ class _Run:
         found: dict[str, float] = {}
         for mover in self.movers:
             before = f"{mover.phase.name}/" if len(self.movers) > 1 else ""
-            if mover.config.clip_norm is not None and mover.turns:
+            clips = mover.config.clip_norm is not None or mover.config.clip_percentile
+            if clips and mover.turns:
                 found[f"{before}clipped"] = mover.clipped / mover.turns
             mover.clipped = mover.turns = 0
         return found
 
     def _due(self, every: int, step: int | None = None) -> bool:
         return bool(every) and (self.step if step is None else step) % every == 0
+
+    def _leave_out(self, mover: Mover, what: str, step: int, parts: Mapping[str, Tensor]) -> None:
+        """Warn and count, or end the run."""
+        self.lost += 1
+        if self.lost > self.config.tolerate:
+            raise self._diverged(mover, what, step, parts)
+        tqdm.write(
+            f"train: step {step} of phase {mover.phase.name!r} is left out: {what} "
+            f"({self.lost} in a row; {self.config.tolerate} are tolerated)",
+            file=sys.stderr,
+        )
 
     def _diverged(
         self, mover: Mover, what: str, step: int, parts: Mapping[str, Tensor]
@@ -305,7 +343,8 @@ class _Run:
         parts = found if isinstance(found, Mapping) else {"loss": found}
         return {f"validation/{name}": float(value) for name, value in parts.items()}
 
-    def _save(self, which: str) -> None:
+    def _save(self, which: str, ends: bool = False) -> None:
+        """Writes a checkpoint; a disk that is full ends a run only where it ends anyway."""
         if self.folder is None or not self.devices.first:
             return
         kept = Checkpoint()
@@ -322,7 +361,20 @@ class _Run:
             tensors, plain = self.data.start
             kept.tensors |= {f"data/{name}": v for name, v in tensors.items()}
             kept.state["data"] = {"random": plain, "drawn": self.data.drawn}
-        kept.save(self.folder / f"{which}.safetensors")
+        kept.state["lost"] = self.lost
+        kept.tensors |= {
+            f"norms/{m.phase.name}": torch.tensor(list(m.norms), dtype=torch.float64)
+            for m in self.movers
+            if m.norms
+        }
+        target = self.folder / f"{which}.safetensors"
+        try:
+            kept.save(target)
+        except UserError as error:
+            if not isinstance(error.__cause__, OSError) or ends:
+                raise
+            there = "the one before stays" if target.exists() else "there is none yet"
+            tqdm.write(f"train: {error}; {there}, and training goes on", file=sys.stderr)
 
     def _restore(self, kept: Checkpoint) -> None:
         kept.get_modules(self.modules)
@@ -330,11 +382,15 @@ class _Run:
             kept.get_optimizer(mover.phase.name, mover.optimizer.optimizer)
             mover.set_base_rates()
             mover.turns, mover.clipped = kept.state["turns"][mover.phase.name]
+            mover.norms.extend(
+                kept.tensors.get(f"norms/{mover.phase.name}", torch.empty(0)).tolist()
+            )
         if self.average is not None:
             for name, value in kept.under("average").items():
                 self.average.values[name].copy_(value)
         for name in ("step", "best", "best_step", "waited", "metrics"):
             setattr(self, name, kept.state[name])
+        self.lost = kept.state.get("lost", 0)
         if isinstance(self.data, Replayed):
             place = kept.state["data"]
             self.data.resume((kept.under("data"), place["random"]), place["drawn"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -49,6 +52,38 @@ class Phase:
         return before_end and step >= self.start and (step - self.start) % self.every == 0
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A step that an optimiser has just taken; gradients are still there, as they were clipped.
+
+    Attributes:
+        phase: Its name.
+        step: Counted from 0.
+        parameters: That it moves, by full name.
+        optimizer: Its state holds the averages of Adam and others.
+        norm: Length of the gradient before it was clipped.
+        limit: Longest that was let through; infinite where none was set.
+        parts: The loss and its parts.
+    """
+
+    phase: str
+    step: int
+    parameters: Mapping[str, nn.Parameter]
+    optimizer: Any
+    norm: float
+    limit: float
+    parts: Mapping[str, Tensor]
+
+    @property
+    def clipped(self) -> bool:
+        """Whether the gradient was shortened."""
+        return self.norm > self.limit
+
+
+#: Lengths of gradients that a percentile is taken of, and how many there must be first.
+KEPT_NORMS, FIRST_NORMS = 1000, 20
+
+
 class Mover:
     """A phase with its parameters and its optimiser."""
 
@@ -66,6 +101,7 @@ class Mover:
         self.base_rates = [group["lr"] for group in groups]
         self.optimizer: Any = made(self.config, groups)
         self.clipped = self.turns = 0  # since the last line of metrics
+        self.norms: deque[float] = deque(maxlen=KEPT_NORMS)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -92,6 +128,14 @@ class Mover:
                 "return one number, or a mapping that has it as 'loss'"
             )
         return parts
+
+    def limit(self) -> float:
+        """Longest gradient that is let through now."""
+        config = self.config
+        most = math.inf if config.clip_norm is None else config.clip_norm
+        if config.clip_percentile and len(self.norms) >= FIRST_NORMS:
+            most = min(most, float(np.quantile(self.norms, config.clip_percentile)))
+        return most
 
     def set_base_rates(self) -> None:
         """Take the rates of the config again: a run may be resumed with others."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dspcore import audio as sound_files
 from dspcore.errors import UserError, nearest
-from dspcore.files import replacing, write_text
+from dspcore.files import explained, replacing, write_text
 from dspcore.train.extra import needed
 
 
@@ -45,12 +45,19 @@ class Lines:
             whole = self.path.read_text(encoding="utf-8").split("\n")[:-1]
             kept = [line for line in whole if json.loads(line)["step"] < step]
             write_text(self.path, "".join(line + "\n" for line in kept))
-        self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        self.waiting, self.warned = b"", False
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Write a line."""
-        self.file.write(json.dumps({"step": step, **values}) + "\n")
-        self.file.flush()
+        self.waiting += (json.dumps({"step": step, **values}) + "\n").encode()
+        try:
+            while self.waiting:
+                self.waiting = self.waiting[self.file.write(self.waiting) :]
+        except OSError as error:  # a full disk: the lines are kept until there is room
+            if not self.warned:
+                _warn(self.path.name, explained(error, self.path), "is behind until there is room")
+            self.warned = True
 
     def audio(self, step: int, name: str, audio: Tensor, sample_rate: int) -> None:
         """Kept by `Kept`."""
@@ -250,9 +257,9 @@ def _rounded(values: Any) -> Any:
     return values
 
 
-def _warn(name: str, error: Exception) -> None:
+def _warn(name: str, error: Exception, so: str = "is left out from now on") -> None:
     warnings.warn(
-        f"train: the tracker {name} failed and is left out from now on: {error}",
+        f"train: the tracker {name} failed and {so}: {error}",
         RuntimeWarning,
         stacklevel=4,
     )
