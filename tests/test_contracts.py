@@ -30,6 +30,7 @@ LAYERS = (
     ("render", "batch", "match", "demo", "data"),
     ("bench", "train", "ddsp", "patches"),
     ("style", "latent"),
+    ("runs",),
     ("cli", "__main__"),
     ("__init__",),
 )

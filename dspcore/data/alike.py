@@ -28,6 +28,12 @@ def picture(path: Path) -> NDArray[np.float32]:
     with soundfile.SoundFile(path) as file:
         rate = int(file.samplerate)
         heard = file.read(int(SECONDS * rate), dtype="float32", always_2d=True).mean(1)
+    return picture_of(heard, rate)
+
+
+def picture_of(heard: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """`picture` of a sound (t,) at a rate in Hz, of which the first four seconds count."""
+    heard = heard[: int(SECONDS * rate)]
     size = 1 << int(np.ceil(np.log2(0.03 * rate)))
     hop = max(1, -(-max(1, len(heard) - size) // (STEPS - 1)))
     heard = np.pad(heard, (0, max(0, (STEPS - 1) * hop + size - len(heard))))

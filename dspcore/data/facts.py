@@ -86,6 +86,11 @@ def measured(path: Path) -> Facts:
     )
 
 
+def content_rate(signal: NDArray[np.float32], rate: int) -> int:
+    """The usual rate below `rate` that a sound (t,) was resampled from, or 0 where none shows."""
+    return _likely_rate(_power(signal), rate)
+
+
 def digest(path: Path) -> str:
     """SHA-1 of a file's bytes."""
     return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
