@@ -57,13 +57,16 @@ struct Allpole {
     return order > kLow ? rows : (rows + kSide - 1) / kSide;
   }
 
+  /// Coefficients of R rows in a stretch.
   template <int R>
-  static constexpr int kTaps = (R > 1 ? kLow : kMaxOrder) * kStretch;
+  static constexpr int taps() {
+    return (R > 1 ? kLow : kMaxOrder) * kStretch;
+  }
 
   /// y[s] = y[s] - sum_i c[i][s] y[s + (1 + i) kWay] for s in [0, n), in the order in which they get known:
   /// kWay is -1 for the filter, 1 for its adjoint. The P nearest are remembered, the others lie in y.
   template <int kWay, int P, int R, class T>
-  static DSP_HD void solve(int order, int n, const T (*c)[kTaps<R>], T* const* y) {
+  static DSP_HD void solve(int order, int n, const T (*c)[taps<R>()], T* const* y) {
     T near[R][P];
     for (int r = 0; r < R; ++r)
       for (int i = 0; i < P; ++i) near[r][i] = y[r][kWay < 0 ? -1 - i : n + i];
@@ -105,7 +108,7 @@ struct Allpole {
       for (int s = 0; s < size; ++s) y[s] -= c[i * kStretch + s] * y[s + (1 + i) * kWay];
   }
   template <int kWay, int R, class T>
-  static DSP_HD void solve_any(int order, int n, const T (*c)[kTaps<R>], T* const* y) {
+  static DSP_HD void solve_any(int order, int n, const T (*c)[taps<R>()], T* const* y) {
     switch (order) {
       case 1: return solve<kWay, 1, R>(order, n, c, y);
       case 2: return solve<kWay, 2, R>(order, n, c, y);
@@ -164,7 +167,7 @@ struct Allpole {
       const int order = int(a.size(2));
       const std::int64_t length = x.size(2);
       const bool moving = a.size(3) != 1, keeping = past.given() || past.tangent.data;
-      T c[R][kTaps<R>], h[R][kMaxOrder + kStretch];
+      T c[R][taps<R>()], h[R][kMaxOrder + kStretch];
       T* at[R];
       for (int r = 0; r < R; ++r) {
         const Row row(first + r, x.size(1));
@@ -248,7 +251,7 @@ struct Allpole {
       const int order = int(a.size(2));
       const std::int64_t length = x.size(2);
       const bool moving = a.size(3) != 1, wanted = ga.given() || ga.tangent.data;
-      T c[R][kTaps<R>], g[R][kStretch + kMaxOrder];
+      T c[R][taps<R>()], g[R][kStretch + kMaxOrder];
       Wide total[R][kMaxOrder];
       T* at[R];
       for (int r = 0; r < R; ++r) {

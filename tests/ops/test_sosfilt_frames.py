@@ -127,3 +127,21 @@ def test_a_plain_call_is_the_call_that_gradients_flow_through(
         watched = ops.sosfilt(given[0].clone().requires_grad_(), *given[1:])
         for a, b in zip(leaves(plain), leaves(watched), strict=True):
             assert torch.equal(a, b.detach())
+
+
+def test_frames_compile_without_a_graph_break() -> None:
+    torch.manual_seed(0)
+    x, sos = torch.randn(2, 1, 300, dtype=torch.float64), sections(2, 1, 2, 6)
+
+    def loss(x: Tensor, sos: Tensor) -> Tensor:
+        return ops.sosfilt(x, sos, hop=64, start=10)[0].square().sum()
+
+    torch.compiler.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    given = [x.requires_grad_(), sos.requires_grad_()]
+    for found, wanted in zip(
+        torch.autograd.grad(compiled(*given), given),
+        torch.autograd.grad(loss(*given), given),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, wanted)
