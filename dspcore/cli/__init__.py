@@ -24,6 +24,7 @@ COMMANDS = (
     "data",
     "train",
     "ddsp",
+    "latent",
     "report",
     "bench",
     "info",

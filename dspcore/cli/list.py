@@ -13,6 +13,7 @@ from dspcore.errors import UserError
 
 #: What may be listed, and the module whose import registers dspcore's own.
 KINDS = {
+    "autoencoders": "dspcore.latent",
     "controllers": "dspcore.style",
     "encoders": "dspcore.style",
     "estimators": "dspcore.blackbox.estimators",
@@ -24,7 +25,7 @@ KINDS = {
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(kind: str, as_json: bool) -> None:
-    """List what is known of a KIND: controllers, encoders, estimators, hosts.
+    """List what is known of a KIND: autoencoders, controllers, encoders, estimators, hosts.
 
     Packages add their own by an entry point of the group "dspcore.<kind>".
 

@@ -1,6 +1,7 @@
 """Autoencoders of sounds with a latent: models, what a latent costs, and their training."""
 
 from dspcore import registry
+from dspcore.latent.augment import AugmentConfig
 from dspcore.latent.autoencoder import Autoencoder, make_autoencoder
 from dspcore.latent.band import BandVAE
 from dspcore.latent.bottlenecks import BOTTLENECKS, Bottleneck, Coded, make_bottleneck
@@ -22,8 +23,10 @@ from dspcore.latent.divergence import (
     mmd,
 )
 from dspcore.latent.items import Batches, DataConfig, LatentData, open_data
+from dspcore.latent.latents import Latents, decoded, encoded, read_latents, write_latents
 from dspcore.latent.machine import Machine, PhaseConfig
 from dspcore.latent.pqmf import PQMF
+from dspcore.latent.prior import Prior, PriorConfig, fit_prior, load_prior
 from dspcore.latent.run import Callback, LatentRun, Validation
 from dspcore.latent.schedules import Beta, BetaConfig
 from dspcore.latent.training import TrainedLatent, fit_latent, load_latent, open_run
@@ -33,6 +36,7 @@ registry.register("autoencoders", "band", "dspcore.latent.band:BandVAE")
 __all__ = [
     "BOTTLENECKS",
     "PQMF",
+    "AugmentConfig",
     "Autoencoder",
     "BandDistance",
     "BandVAE",
@@ -49,22 +53,31 @@ __all__ = [
     "LatentConfig",
     "LatentData",
     "LatentRun",
+    "Latents",
     "Machine",
     "PhaseConfig",
+    "Prior",
+    "PriorConfig",
     "TrainedLatent",
     "Validation",
+    "decoded",
     "deviations",
+    "encoded",
     "fit_latent",
+    "fit_prior",
     "fraction_under",
     "frame_mean",
     "free_bits",
     "kl_bits",
     "kl_nats",
     "load_latent",
+    "load_prior",
     "make_autoencoder",
     "make_bottleneck",
     "make_distance",
     "mmd",
     "open_data",
     "open_run",
+    "read_latents",
+    "write_latents",
 ]

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from dspcore import train
@@ -137,7 +136,9 @@ class _Loop:
             train.Phase(self.judge, "discriminator", ["discriminator.*"], judge),
             train.Phase(self.generate, "generator", ["model.decoder.*"]),
         ]
-        self.batches = Batches(run.data.training, config.data.batch_size, config.data.seed)
+        self.batches = Batches(
+            run.data.training, config.data.batch_size, config.data.seed, config.data.augment
+        )
         fitted = train.fit(
             run.models,
             phases,
@@ -218,10 +219,8 @@ class _Loop:
 
     def decoded(self, batch: dict[str, Tensor]) -> Tensor:
         """Sound of the frozen encoder's latent, in time."""
-        model, audio = self.run.model, batch["audio"]
-        with torch.no_grad():
-            z = model.encode(functional.pad(audio, (0, model.delay)), batch["length"]).mean
-        return model.decode(z)[..., model.delay :][..., : audio.shape[-1]]
+        sound: Tensor = self.run.model(batch["audio"], batch["length"])[0]
+        return sound
 
     def heard(self, found: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Without what lies in the padding, so that a judge cannot tell by that."""

@@ -1,0 +1,1 @@
+"""Autoencoders with a latent, one file each: ``dspcore list autoencoders``."""
