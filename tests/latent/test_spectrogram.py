@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_digits_are_learnt_from_a_manifest_to_a_sound(data_folder: Path, tmp_pat
     fit: Any = train.FitConfig(
         folder=str(tmp_path / "run"),
         steps=60,
-        validate_every=30,
+        validate_every=10,
         trackers=[],
         progress=False,
         accelerator="cpu",
@@ -58,8 +59,8 @@ def test_digits_are_learnt_from_a_manifest_to_a_sound(data_folder: Path, tmp_pat
         fit=fit,
     )
     latent.fit_latent(config)
-    run = train.read_run(tmp_path / "run")
-    losses = run.series("validation/loss").values
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    losses = [line["validation/loss"] for line in lines if "validation/loss" in line]
     assert losses[-1] < 0.8 * losses[0]
     made = latent.load_latent(tmp_path / "run").decode(torch.zeros(1, 16, 8))
     assert made.shape == (1, 1, 4096)
