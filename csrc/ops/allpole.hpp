@@ -59,7 +59,7 @@ struct Allpole {
 
   /// Coefficients of R rows in a stretch.
   template <int R>
-  static constexpr int taps() {
+  static constexpr DSP_HD int taps() {
     return (R > 1 ? kLow : kMaxOrder) * kStretch;
   }
 
