@@ -42,7 +42,7 @@ const dspcore_parameter* dspcore_describe(int index) {
 
 dspcore_chain* dspcore_create(double sample_rate) {
   using namespace dsp::plugin;
-  if (!(sample_rate >= 1000 && sample_rate <= 1e6) || sample_rate != std::floor(sample_rate)) return nullptr;
+  if (!(sample_rate >= kLeastRate && sample_rate <= 1e6) || sample_rate != std::floor(sample_rate)) return nullptr;
   if (!kAnyRate && std::find(std::begin(kUsualRates), std::end(kUsualRates), sample_rate) == std::end(kUsualRates)) return nullptr;
   return new (std::nothrow) dspcore_chain(sample_rate);
 }

@@ -27,7 +27,7 @@ LAYERS = (
     ("blackbox",),  # below presets, which load plug-ins by name
     ("rack", "chain", "graph", "graphs", "diffvox"),
     ("preset", "export"),
-    ("render", "batch", "match", "demo", "data"),
+    ("render", "live", "batch", "match", "demo", "data"),
     ("bench", "train", "ddsp", "patches"),
     ("style", "latent"),
     ("runs",),

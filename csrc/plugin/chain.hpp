@@ -6,8 +6,10 @@
 #include <new>
 
 #include "dsp/threads.hpp"
+#include "plugin/convolution.hpp"
 #include "plugin/formulas.hpp"
 #include "plugin/parameter.hpp"
+#include "plugin/responses.hpp"
 #include "plugin/tensor.hpp"
 
 namespace dsp::plugin {
@@ -27,7 +29,7 @@ struct ChainOf {
   double rate;
   bool changed[kParameters > 0 ? kParameters : 1] = {};
   bool moving[kParameters > 0 ? kParameters : 1] = {};
-  std::size_t size = 0;
+  std::size_t size = 0;  // of the state
   std::unique_ptr<char[]> memory;
   char* base = nullptr;
   bool silent = true;  // nothing was heard yet: parameters need not glide
@@ -36,13 +38,16 @@ struct ChainOf {
   ChainOf(Self& self, double r, const Range* ranges) : rate(r) {
     Arena counted;
     place(self, counted, ranges);
-    size = counted.used() + 64;
-    memory.reset(new char[size + 64]());
+    size = (counted.used() + 63) / 64 * 64;
+    memory.reset(new char[size + counted.used_by_tables() + 64]());
     base = reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(memory.get()) + 63) / 64 * 64);
-    Arena arena(base);
+    Arena arena(base, base + size);
     place(self, arena, ranges);
     for (int i = 0; i < kParameters; ++i) parameters[i].wanted = ranges[i].start;
-    parts.each([](auto& part) { part.fill_in(); });
+    parts.each([](auto& part) {
+      part.fill_in();
+      part.prepare();
+    });
     reset();
   }
   template <class Self>
@@ -87,7 +92,8 @@ struct ChainOf {
         changed[i] = changed[i] || moving[i];
       }
       for (int c = 0; c < kInputs; ++c)
-        for (std::int64_t i = 0; i < n; ++i) parts.wires.ear_audio[c * n + i] = in[c][from + i];
+        if (double* const ear = parts.ear(c, n))
+          for (std::int64_t i = 0; i < n; ++i) ear[i] = in[c][from + i];
       play(parts.wires, n);
       for (int c = 0; c < kOutputs; ++c)
         for (std::int64_t i = 0; i < n; ++i) out[c][from + i] = float(parts.wires.made[c * n + i]);

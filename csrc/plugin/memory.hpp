@@ -28,22 +28,35 @@ inline double usual(double rate, const Table& table) {
   return NAN;
 }
 
-/// Hands out parts of one block of memory; without a base it only counts.
+/// Hands out parts of two blocks of memory: one for what changes while a chain plays, which is its state,
+/// and one for tables that are made once. Without blocks it only counts.
 class Arena {
  public:
-  explicit Arena(char* base = nullptr) : base_(base) {}
+  explicit Arena(char* state = nullptr, char* tables = nullptr) : state_{state, 0}, tables_{tables, 0} {}
   template <class T>
   T* take(std::int64_t count) {
-    used_ = (used_ + 63) / 64 * 64;
-    T* part = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += std::size_t(count) * sizeof(T);
-    return part;
+    return state_.take<T>(count);
   }
-  std::size_t used() const { return used_; }
+  template <class T>
+  T* table(std::int64_t count) {
+    return tables_.take<T>(count);
+  }
+  std::size_t used() const { return state_.used; }
+  std::size_t used_by_tables() const { return tables_.used; }
 
  private:
-  char* base_;
-  std::size_t used_ = 0;
+  struct Block {
+    char* base;
+    std::size_t used;
+    template <class T>
+    T* take(std::int64_t count) {
+      used = (used + 63) / 64 * 64;
+      T* part = base ? reinterpret_cast<T*>(base + used) : nullptr;
+      used += std::size_t(count) * sizeof(T);
+      return part;
+    }
+  };
+  Block state_, tables_;
 };
 
 /// The past of delay lines as one stretch of memory that a block extends in place: what is written to

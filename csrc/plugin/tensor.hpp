@@ -251,6 +251,71 @@ void pad(const View& out, const View& a, std::int64_t before, double value) {
   from.data = memory<T>(a) + skipped * a.stride[d];
   copy<T>(to, from);
 }
+/// From `start` to `end`, both ends included, as torch.linspace counts.
+template <class T>
+void line_up(const View& out, double start, double end) {
+  const std::int64_t n = last_size(out), s = last_stride(out);
+  const double step = n > 1 ? (end - start) / double(n - 1) : 0.0;
+  for (std::int64_t i = 0; i < n; ++i)
+    memory<T>(out)[i * s] = T(i < n / 2 ? start + step * double(i) : n > 1 ? end - step * double(n - 1 - i) : start);
+}
+/// x with a x = b for each item, (i, k, k) and (i, k) or (i, k, m), by elimination in `lu`.
+template <class T>
+void solve(const View& x, const View& lu, const View& a, const View& b) {
+  copy<T>(lu, a);
+  copy<T>(x, b);
+  const int d = a.ndim - 2;
+  const std::int64_t items = d ? a.size[0] : 1, k = a.size[d], across = b.ndim - d == 2 ? b.size[d + 1] : 1;
+  const std::int64_t down = x.stride[d], right = b.ndim - d == 2 ? x.stride[d + 1] : 0;
+  for (std::int64_t item = 0; item < items; ++item) {
+    T* const m = memory<T>(lu) + (d ? item * lu.stride[0] : 0);
+    T* const y = memory<T>(x) + (d ? item * x.stride[0] : 0);
+    const auto at = [&](std::int64_t i, std::int64_t j) -> T& { return m[i * lu.stride[d] + j * lu.stride[d + 1]]; };
+    for (std::int64_t p = 0; p < k; ++p) {
+      std::int64_t best = p;
+      for (std::int64_t i = p + 1; i < k; ++i)
+        if (std::fabs(at(i, p)) > std::fabs(at(best, p))) best = i;
+      if (best != p) {
+        for (std::int64_t j = 0; j < k; ++j) std::swap(at(p, j), at(best, j));
+        for (std::int64_t j = 0; j < across; ++j) std::swap(y[p * down + j * right], y[best * down + j * right]);
+      }
+      for (std::int64_t i = p + 1; i < k; ++i) {
+        const T share = at(i, p) / at(p, p);
+        for (std::int64_t j = p; j < k; ++j) at(i, j) -= share * at(p, j);
+        for (std::int64_t j = 0; j < across; ++j) y[i * down + j * right] -= share * y[p * down + j * right];
+      }
+    }
+    for (std::int64_t j = 0; j < across; ++j)
+      for (std::int64_t i = k - 1; i >= 0; --i) {
+        T sum = y[i * down + j * right];
+        for (std::int64_t q = i + 1; q < k; ++q) sum -= at(i, q) * y[q * down + j * right];
+        y[i * down + j * right] = sum / at(i, i);
+      }
+  }
+}
+/// The largest number so far along the last dimension.
+template <class T>
+void largest_so_far(const View& out, const View& a) {
+  const std::int64_t n = last_size(out), s = last_stride(out), sa = last_stride(a);
+  each_row<2>({&out, &a}, [&](const std::int64_t* at) {
+    T largest = memory<T>(a)[at[1]];
+    for (std::int64_t i = 0; i < n; ++i) {
+      const T x = memory<T>(a)[at[1] + i * sa];
+      memory<T>(out)[at[0] + i * s] = largest = x > largest ? x : largest;
+    }
+  });
+}
+/// out[..., i] = a[..., places[..., i]].
+template <class T>
+void gather(const View& out, const View& a, const View& places) {
+  View from = a;
+  from.size[a.ndim - 1] = last_size(out);
+  const std::int64_t n = last_size(out), s = last_stride(out), sa = last_stride(a), sp = last_stride(places);
+  each_row<3>({&out, &from, &places}, [&](const std::int64_t* at) {
+    for (std::int64_t i = 0; i < n; ++i)
+      memory<T>(out)[at[0] + i * s] = memory<T>(from)[at[1] + std::int64_t(memory<double>(places)[at[2] + i * sp]) * sa];
+  });
+}
 template <class T>
 void flip(const View& out, const View& a, unsigned dims) {
   View from = a;

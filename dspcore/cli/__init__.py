@@ -11,6 +11,7 @@ import click
 #: A command is the module of that name beside this file, with a click command called `command`.
 COMMANDS = (
     "render",
+    "live",
     "match",
     "estimate",
     "demo",

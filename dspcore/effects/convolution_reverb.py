@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dspcore import audio as files
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import File, Param
-from dspcore.effects.response import StreamedConvolution, read_response
+from dspcore.effects.response import StreamedConvolution, read_response, resampled
 from dspcore.errors import UserError
 
 _SECONDS = 0.5  # of the noise that stands in for a recording
@@ -114,6 +114,21 @@ class ConvolutionReverb(Effect):
         copy = type(self)(self.sample_rate, response=self.response, **settings)
         copy.options["file"] = self.options["file"]
         return copy
+
+    def at_rate(self, sample_rate: int) -> Effect:
+        """A copy for another rate in Hz; a response that was given is brought to it."""
+        if self._made:
+            return super().at_rate(sample_rate)
+        own = self.response.detach().cpu()
+        response = resampled(own.reshape(-1, own.shape[-1]).double(), self.sample_rate, sample_rate)
+        copy = type(self)(sample_rate, response=response.to(own), **self.values)
+        copy.options["file"] = self.options["file"]
+        return copy
+
+    @property
+    def given(self) -> Tensor | None:
+        """The response that was given, (c, n); None where it is read or made."""
+        return None if self._made else self.response.detach().reshape(-1, self.response.shape[-1])
 
     def tail_seconds(self) -> float:
         """The length of the response."""

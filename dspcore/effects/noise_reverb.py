@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
-from dspcore.effects.response import StreamedConvolution
+from dspcore.effects.response import StreamedConvolution, whole
 from dspcore.ops.compiling import constant
 
 _CENTRES_HZ = (125, 250, 500, 1_000, 2_000, 4_000, 8_000)
@@ -72,16 +72,16 @@ class NoiseReverb(Effect):
             torch.broadcast_tensors(*(params[f"gain_{hz}_db"] for hz in _CENTRES_HZ)), 1
         )
         gains = 10 ** (gains / 20)
-        noise = octaves(self.sample_rate, self._samples()).to(audio.device)
-        wet, state = self._room(audio, noise, rates, gains, state)
+        wet, state = self._room(audio, rates, gains, state)
         mix = params["mix"][:, None].to(audio.dtype)
         return audio + mix * (wet - audio), state
 
-    def _room(
-        self, x: Tensor, noise: Tensor, rates: Tensor, gains: Tensor, state: Any
-    ) -> tuple[Tensor, Any]:
+    def _room(self, x: Tensor, rates: Tensor, gains: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The state is the past input and rates, and that of the quick way while it may be gone."""
-        n = noise.shape[2]
+        n = self._samples()
+        if (instead := whole.get()) is not None:
+            return instead.room(x, lambda: octaves(self.sample_rate, n), rates, gains, state)
+        noise = octaves(self.sample_rate, n).to(x.device)
         past, before, quick = (None, None, None) if state is None else state
         if past is None:
             past = x.new_zeros(*x.shape[:2], n - 1)
@@ -111,8 +111,13 @@ class NoiseReverb(Effect):
             past, history = sound[..., -(n - 1) :], slopes[..., -(n - 1) :]
         return torch.cat(out, -1), (past, history, None)
 
+    @property
+    def seconds(self) -> float:
+        """The length of the impulse response."""
+        return _SECONDS[self.length]
+
     def _samples(self) -> int:
-        return round(_SECONDS[self.length] * self.sample_rate)
+        return round(self.seconds * self.sample_rate)
 
     def _hop(self) -> int:
         """Short enough that the quickest decay falls by less than 30 dB within it."""

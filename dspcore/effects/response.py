@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from math import gcd
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,21 +15,41 @@ from dspcore import audio, ops
 _LONG = 16_384  # samples from which on partitions of 512 are better than of 128
 
 
+class Whole(Protocol):
+    """Convolutions as one operation each, where somebody wants to see them so."""
+
+    def convolve(self, x: Tensor, h: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """As `StreamedConvolution`."""
+
+    def room(
+        self, x: Tensor, noise: Callable[[], Tensor], rates: Tensor, gains: Tensor, state: Any
+    ) -> tuple[Tensor, Any]:
+        """As `NoiseReverb` does it; `noise` gives (k, c, n), rates and gains are (b, k, 1 or t)."""
+
+
+#: Set while effects are exported: C++ has convolutions of its own.
+whole: ContextVar[Whole | None] = ContextVar("whole", default=None)
+
+
 def read_response(path: str, sample_rate: int) -> Tensor:
     """The file's impulse response at `sample_rate`, (c, n) float64, with its gain kept.
 
     Raises:
         UserError: As `dspcore.audio.read`.
     """
+    sound, rate = audio.read(path)
+    return resampled(sound.double(), rate, sample_rate)
+
+
+def resampled(response: Tensor, rate: int, sample_rate: int) -> Tensor:
+    """An impulse response (c, n) at another rate in Hz, with its gain kept."""
     from scipy.signal import resample_poly
 
-    sound, rate = audio.read(path)
-    response = sound.double()
-    if rate != sample_rate:
-        shared = gcd(rate, sample_rate)
-        up, down = sample_rate // shared, rate // shared
-        response = torch.from_numpy(resample_poly(response.numpy(), up, down, axis=1)) * down / up
-    return response
+    if rate == sample_rate:
+        return response
+    shared = gcd(rate, sample_rate)
+    up, down = sample_rate // shared, rate // shared
+    return torch.from_numpy(resample_poly(response.numpy(), up, down, axis=1)) * down / up
 
 
 class StreamedConvolution:
@@ -48,6 +70,8 @@ class StreamedConvolution:
         Nobody knows of a first block whether others follow: it is convolved at once.
         """
         t, n = x.shape[2], self.h.shape[2]
+        if (instead := whole.get()) is not None:
+            return instead.convolve(x, self.h, state)
         if state is None:
             y, tail = ops.convolve(x, self.h)
             return y, (tail, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from dspcore.export.numbers import ZERO, Formula, literal
 from dspcore.export.operations import ctype, line
 from dspcore.export.program import Program, Shown, Step, Whole
 from dspcore.export.record import CannotExportError
+from dspcore.export.whole import CONVOLVE, ROOM
 from dspcore.ops import RECORDS
 
 _TYPES = (torch.float32, torch.float64, torch.bool, torch.int64, torch.int32)
@@ -26,6 +27,9 @@ class Struct:
         outside: Where the memory of an input, a state or another part's result is found, by the
             slot's kind and name: a C++ expression.
         lines: The states that are the past of delay lines, kept in place: `Line` by state.
+        convolutions: The states that are the past of convolutions: `Convolution` by state.
+        tables: The C++ functions of the effect's tables.
+        teaches: Whether it tells the convolutions their responses, as one program of a part does.
     """
 
     def __init__(
@@ -34,8 +38,12 @@ class Struct:
         program: Program,
         outside: Callable[[str, str], str],
         lines: Mapping[int, str],
+        convolutions: Mapping[int, str],
+        tables: Sequence[str],
+        teaches: bool,
     ) -> None:
         self.name, self.program, self.outside, self.lines = name, program, outside, lines
+        self.convolutions, self.tables, self.teaches = convolutions, tables, teaches
         self.kernels: set[str] = set()
         self._views: dict[Shown, str] = {}
         self._fixed: list[str] = []
@@ -45,7 +53,9 @@ class Struct:
         self._fills: list[str] = []
         self._numbers: dict[str, str] = {}
         self._members: list[str] = []
+        self._prepared: list[str] = []
         self._heard = self._with_audio()
+        self._set = self._after({i for i, s in enumerate(program.slots) if s.kind == "setting"})
 
     # What `operations` asks for.
 
@@ -90,6 +100,9 @@ class Struct:
         if shown.slot not in self._memory:
             name = self._memory[shown.slot] = f"m{shown.slot}"
             kind = ctype(slot.dtype)
+            if slot.kind == "constant" and not slot.values:
+                self._table(name, kind, shown)
+                return name
             self._members.append(f"{kind}* {name} = nullptr;")
             self._places.append(f"{name} = arena.take<{kind}>({self._count(shown.slot)});")
             if slot.kind == "constant":
@@ -108,6 +121,15 @@ class Struct:
         if not sizes:
             raise CannotExportError("it sees only a part of one of its tensors")
         return sizes[0] if len(sizes) == 1 else f"std::max({{{', '.join(sizes)}}})"
+
+    def _table(self, name: str, kind: str, shown: Shown) -> None:
+        table = self.program.slots[shown.slot].table
+        if table is None:
+            raise CannotExportError("the length of a table in it depends on the rate or the block")
+        make = self.tables[table]
+        self._members.append(f"{kind}* {name} = nullptr;")
+        self._places.append(f"{name} = arena.table<{kind}>({self._count(shown.slot)});")
+        self._prepared.append(f"fill_from({name}, {self._count(shown.slot)}, {make}(rate));")
 
     def _constant(self, name: str, kind: str, slot: int) -> None:
         values = self.program.slots[slot].values
@@ -145,19 +167,54 @@ class Struct:
         heard = {
             i for i, slot in enumerate(program.slots) if slot.kind in ("sound", "state", "part")
         }
+        for step in program.steps:
+            moves = any(w[1] != ZERO for s in of_step(step) for w in (*s.size, s.offset))
+            if moves or step.op in ("part", CONVOLVE, ROOM):
+                heard.update(step.writes)
+        return self._after(heard)
+
+    def _after(self, slots: set[int]) -> set[int]:
+        """These slots, and those that are computed from them."""
         while True:
-            before = len(heard)
-            for step in program.steps:
-                shown = list(of_step(step))
-                moves = any(w[1] != ZERO for s in shown for w in (*s.size, s.offset))
-                if moves or any(s.slot in heard for s in shown) or step.op == "part":
-                    heard.update(step.writes)
-            if len(heard) == before:
-                return heard
+            before = len(slots)
+            for step in self.program.steps:
+                if any(s.slot in slots for s in of_step(step)):
+                    slots.update(step.writes)
+            if len(slots) == before:
+                return slots
+
+    def _needed(self) -> list[Step]:
+        """The steps without which something that is heard or remembered would be another."""
+        program = self.program
+        slots = {program.output.slot, *(end.slot for end in program.ends)}
+        steps: list[Step] = []
+        for step in program.steps[::-1]:
+            if step.op != "part" and not slots & set(step.writes):
+                continue
+            steps.append(step)
+            read = of_step(step)
+            if step.op in (CONVOLVE, ROOM) and not self.teaches:
+                x, _, *more = step.args
+                read = iter((x, *more))
+            slots.update(shown.slot for shown in read)
+        return steps[::-1]
+
+    def _convolution(self, step: Step) -> list[str]:
+        x, response, *more, _ = step.args
+        ends = [end.slot for end in self.program.ends]
+        own = self.convolutions[ends.index(step.results[1].slot)]
+        if self.teaches:
+            if response.slot in self._set | self._heard:
+                raise CannotExportError("its impulse response follows from parameters or the sound")
+            self._prepared.append(f"{own}.learn<{ctype(response.dtype)}>({self.view(response)});")
+        heard = ", ".join(self.view(shown) for shown in (step.results[0], x, *more))
+        return [f"{own}.run({heard});"]
 
     def _lines_of(self, step: Step) -> list[str]:
         if step.op == "part":
             return self._part(step)
+        if step.op in (CONVOLVE, ROOM):
+            return self._convolution(step)
         if step.op.startswith("dspcore."):
             return self._kernel(step)
         return line(step, self)
@@ -223,7 +280,7 @@ class Struct:
         first: list[str] = []
         second: list[str] = []
         for i, end in enumerate(self.program.ends):
-            if i in self.lines:
+            if i in self.lines or i in self.convolutions:
                 continue
             kind = ctype(end.dtype)
             target = f"e{i}"
@@ -249,9 +306,13 @@ class Struct:
         """The struct; `owner` is the type that has the memory shared with other programs."""
         still: list[str] = []
         playing: list[str] = []
-        for step in self.program.steps:
-            place = playing if self._heard & set(step.writes) else still
-            place += self._lines_of(step)
+        for step in self._needed():
+            writes = set(step.writes)
+            place = still if self._set & writes else self._prepared
+            if self._heard & writes:
+                place = playing
+            lines = self._lines_of(step)  # which may itself prepare what it reads
+            place += lines
         out = self.program.output
         made = f"o{len(self._members)}"
         self._members.append(f"View {made};")
@@ -272,6 +333,7 @@ class Struct:
                 *_method("void fill_in()", [
                     "const std::int64_t n = kBlock;", "(void)n;", *self._fills, *self._fixed,
                     "shaped = -1;", "ready = false;"]),
+                *_method("void prepare()", self._prepared),
                 *_method("void shape(std::int64_t n)", [*self._shaped, "shaped = n;"]),
                 *_method("void settle()", [*still, "ready = true;"]),
                 *_method("void run(std::int64_t n)", [

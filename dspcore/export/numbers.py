@@ -61,7 +61,7 @@ def over_samples(values: Mapping[tuple[int, int], int]) -> tuple[Formula, Formul
         return Formula(str(next(iter(values.values())))), ZERO
     offsets: dict[int, int] = {}
     slopes: dict[int, int] = {}
-    for rate in RATES:
+    for rate in dict.fromkeys(rate for rate, _ in values):
         points = sorted((n, v) for (r, n), v in values.items() if r == rate)
         (n0, v0), (n1, v1) = points[0], points[1]
         slope, rest = divmod(v1 - v0, n1 - n0)

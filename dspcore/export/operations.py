@@ -168,6 +168,19 @@ def _parts(name: str, step: Step, w: Writer) -> list[str] | None:
         source = args_shown(step, 0)
         mask = sum(1 << _index(w.code(d), len(source.size)) for d in step.args[1])
         return [f"flip<{kind}>({w.view(out)}, {w.view(source)}, {mask}u);"]
+    if name == "_linalg_solve_ex" and len(step.args) == 2:
+        a, b = args_shown(step, 0), args_shown(step, 1)
+        work = step.results[1]
+        if ctype(a.dtype) != kind or len(a.size) not in (2, 3):
+            return None
+        return [f"solve<{kind}>({w.view(out)}, {w.view(work)}, {w.view(a)}, {w.view(b)});"]
+    if name == "cummax" and _is_last(step.args[1], len(out.size), w):
+        return [f"largest_so_far<{kind}>({w.view(out)}, {w.view(args_shown(step, 0))});"]
+    if name == "gather" and _is_last(step.args[1], len(out.size), w):
+        source, places = args_shown(step, 0), args_shown(step, 2)
+        if ctype(places.dtype) != "double":
+            return None
+        return [f"gather<{kind}>({w.view(out)}, {w.view(source)}, {w.view(places)});"]
     if name in ("bmm", "mm"):
         first, second = args_shown(step, 0), args_shown(step, 1)
         return [f"product<{kind}>({w.view(out)}, {w.view(first)}, {w.view(second)});"]
@@ -189,8 +202,14 @@ def _made(name: str, step: Step, w: Writer) -> list[str] | None:
     if word in fills or name == "zero":
         return [f"fill<{kind}>({w.view(out)}, {fills.get(word, '0.0')});"]
     if name in ("full", "new_full", "full_like", "fill"):
-        value = w.code(step.args[-1] if name != "new_full" else step.args[2])
+        given = step.args[-1] if name != "new_full" else step.args[2]
+        if isinstance(given, Shown):
+            return _map("Same", step, w, [given])
+        value = w.code(given)
         return [f"fill<{kind}>({w.view(out)}, {value});"]
+    if name == "linspace":
+        start, end = (w.code(v) for v in step.args[:2])
+        return [f"line_up<{kind}>({w.view(out)}, double({start}), double({end}));"]
     if name == "arange":
         numbers = [w.code(v) for v in step.args]
         start = numbers[0] if len(numbers) > 1 else "0"
@@ -205,6 +224,10 @@ def args_shown(step: Step, index: int) -> Shown:
     if not isinstance(value, Shown):
         raise CannotExportError(f"torch's {step.op} has no counterpart in C++ for such arguments")
     return value
+
+
+def _is_last(dim: Any, rank: int, w: Writer) -> bool:
+    return _index(w.code(dim), rank) == rank - 1
 
 
 def _index(code: str, rank: int) -> int:

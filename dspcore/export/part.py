@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dspcore.errors import UserError
@@ -11,6 +11,7 @@ from dspcore.export.operations import ctype
 from dspcore.export.program import Program, Shown
 from dspcore.export.record import CannotExportError
 from dspcore.export.takes import FIRST, NEXT
+from dspcore.export.whole import CONVOLVE, ROOM
 
 _MEMBERS = ("still_first", "still_next", "moving_first", "moving_next")
 
@@ -30,6 +31,7 @@ def write(
     programs: Mapping[tuple[str, bool], Program],
     settings: Iterable[int],
     values: Callable[[str], str],
+    tables: Sequence[str] = (),
 ) -> Written:
     """The struct called `owner`.
 
@@ -39,11 +41,14 @@ def write(
         programs: By stage and whether parameters move.
         settings: The indices of its parameters.
         values: Where the values of a parameter, by its name in the program, are found in C++.
+        tables: The C++ functions of the effect's tables.
     """
     first, following = programs[FIRST, False], programs[NEXT, False]
     if not len(first.ends) == len(following.ends) == len(following.states):
         raise UserError(f"{name} cannot be exported: its state is another after the first block")
     lines = {i: f"own->line{i}" for i in _lines(programs.values())}
+    rooms = _convolutions(first)
+    convolutions = {i: f"own->convolution{i}" for i in rooms}
 
     def outside(kind: str, what: str) -> str:
         known = {
@@ -60,7 +65,15 @@ def write(
     kernels: set[str] = set()
     for (stage, moving), program in programs.items():
         kind = "moving" if moving else "still"
-        struct = Struct(f"{owner}{kind.title()}{stage.title()}", program, outside, lines)
+        struct = Struct(
+            f"{owner}{kind.title()}{stage.title()}",
+            program,
+            outside,
+            lines,
+            convolutions,
+            tables,
+            teaches=(stage, moving) == (FIRST, False),
+        )
         try:
             structs.append(struct.source(f"{name}, {kind}, {stage} block.", f"{owner}Memory"))
         except CannotExportError as error:
@@ -70,7 +83,7 @@ def write(
     sounds = tuple(
         k for k, s in following.inputs.items() if following.slots[s.slot].kind == "sound"
     )
-    shared, places = _memory(following, sounds, lines.keys())
+    shared, places = _memory(following, sounds, lines.keys(), rooms)
     numbers = ", ".join(map(str, settings)) or "-1"
     code = [
         f"struct {owner}Memory {{",
@@ -96,9 +109,13 @@ def write(
         "  void fill_in() {",
         *(f"    {member}.fill_in();" for member in _MEMBERS),
         "  }",
+        "  void prepare() {",
+        *(f"    {member}.prepare();" for member in _MEMBERS),
+        "  }",
         "  void reset() {",
         "    *begun = 0;",
         *(f"    line{i}.clear();" for i in sorted(lines)),
+        *(f"    convolution{i}.clear();" for i in sorted(rooms)),
         "  }",
         "  void run(std::int64_t n, bool moving, bool changed) {",
         "    if (moving || changed) still_first.ready = still_next.ready = false;",
@@ -115,7 +132,7 @@ def write(
 
 
 def _memory(
-    program: Program, sounds: Iterable[str], lines: Iterable[int]
+    program: Program, sounds: Iterable[str], lines: Iterable[int], rooms: Mapping[int, str]
 ) -> tuple[list[str], list[str]]:
     """What the programs of a part share: members, and how each gets its place."""
     shared, places = [], []
@@ -130,6 +147,9 @@ def _memory(
             count = " * ".join(f"({size.code})" for size, _ in rows)
             shared.append(f"  Line line{i};")
             places.append(f"line{i}.place(arena, {count}, {length.code});")
+        elif i in rooms:
+            shared.append(f"  Convolution convolution{i};")
+            places.append(f"convolution{i}.place(arena, {rooms[i]}, rate);")
         else:
             kind = ctype(end.dtype)
             shared.append(f"  {kind}* state{i} = nullptr;")
@@ -157,6 +177,19 @@ def _lines(programs: Iterable[Program]) -> list[int]:
                 here.update(ends)
         found.append(here)
     return sorted(set.intersection(*found)) if found else []
+
+
+def _convolutions(program: Program) -> dict[int, str]:
+    """The states that are the past of convolutions, with channels, bands, responses, and taps."""
+    found = {}
+    ends = [end.slot for end in program.ends]
+    for step in program.steps:
+        if step.op in (CONVOLVE, ROOM):
+            x, response = step.args[:2]
+            bands, own, taps = response.size
+            sizes = (x.size[1], bands, own, taps)
+            found[ends.index(step.results[1].slot)] = ", ".join(map(whole, sizes))
+    return found
 
 
 def _room(shown: Shown) -> str:

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from dspcore.export.numbers import Formula, over_rate, over_samples
 from dspcore.export.record import CannotExportError, Node, Recording, Ref
+from dspcore.export.tables import Table
 
 Grid = tuple[int, int]  # rate, samples
 Whole = tuple[Formula, Formula]  # a and b of a + b n
@@ -24,6 +25,7 @@ class Slot:
     name: str
     dtype: torch.dtype
     values: tuple[Formula, ...] = ()  # of a constant, one where all are the same
+    table: int | None = None  # which of the effect's tables a constant is
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Step:
 class Program:
     """What one part does with a block, from `states` to `ends`."""
 
+    least_rate: int
+
     slots: tuple[Slot, ...]
     steps: tuple[Step, ...]
     inputs: Mapping[str, Shown]
@@ -60,18 +64,18 @@ class Program:
     ends: tuple[Shown, ...]
 
 
-def unify(recordings: Mapping[Grid, Recording]) -> Program:
-    """One program of recordings by (rate, samples).
+def unify(recordings: Mapping[Grid, Recording], tables: Sequence[Table] = ()) -> Program:
+    """One program of recordings by (rate, samples), whose constants may be some of `tables`.
 
     Raises:
         CannotExportError: They differ in more than numbers that have a formula.
     """
-    return _Unifier(recordings).program()
+    return _Unifier(recordings, tables).program()
 
 
 class _Unifier:
-    def __init__(self, recordings: Mapping[Grid, Recording]) -> None:
-        self.recordings = recordings
+    def __init__(self, recordings: Mapping[Grid, Recording], tables: Sequence[Table]) -> None:
+        self.recordings, self.tables = recordings, tables
         self.first = next(iter(recordings.values()))
         self.constants: dict[int, tuple[Formula, ...]] = {}
 
@@ -95,6 +99,7 @@ class _Unifier:
         first = self.first
         assert first.output is not None
         return Program(
+            min(rate for rate, _ in self.recordings),
             tuple(slots),
             tuple(steps),
             {k: self._shown([r.inputs[k] for r in self._all()]) for k in first.inputs},
@@ -121,21 +126,30 @@ class _Unifier:
                 return None
         if all(v.numel() and bool((v == v[0]).all()) for v in by_rate.values()):
             found = [over_rate({rate: _number(v[0].item()) for rate, v in by_rate.items()})]
+            if self.first.storages[index].kind == "made" and found[0].table:
+                return None
         elif len({v.numel() for v in by_rate.values()}) > 1:
             return None
         else:
             tables = {rate: v.tolist() for rate, v in by_rate.items()}
-            columns = range(len(next(iter(tables.values()))))
-            found = [over_rate({r: _number(t[i]) for r, t in tables.items()}) for i in columns]
-        computed = self.first.storages[index].kind == "made"
-        return None if computed and any(f.table for f in found) else tuple(found)
+            computed = self.first.storages[index].kind == "made"
+            found = []
+            for i in range(len(next(iter(tables.values())))):
+                found.append(over_rate({r: _number(t[i]) for r, t in tables.items()}))
+                if computed and found[-1].table:
+                    return None  # rather its steps than a table
+        return tuple(found)
 
     def _slot(self, index: int) -> Slot:
         first = self.first.storages[index]
         values = self.constants.get(index, ())
-        if first.kind == "constant" and index not in self.constants:
-            raise CannotExportError("the length of a table in it depends on the rate or the block")
-        return Slot("constant" if values else first.kind, first.name, first.dtype, values)
+        table = self._table(index) if first.kind == "constant" and not values else None
+        return Slot("constant" if values else first.kind, first.name, first.dtype, values, table)
+
+    def _table(self, index: int) -> int | None:
+        """Which table a constant is whose length depends on the rate."""
+        by_rate = {rate: r.storages[index].tensor for (rate, _), r in self.recordings.items()}
+        return next((i for i, table in enumerate(self.tables) if table.explains(by_rate)), None)
 
     def _step(self, nodes: Sequence[Node]) -> Step:
         first = nodes[0]

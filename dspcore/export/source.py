@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dspcore.errors import UserError
-from dspcore.export.numbers import RATES, over_rate
-from dspcore.export.program import Program, unify
-from dspcore.export.record import CannotExportError
+from dspcore.export.numbers import RATES, USUAL_RATES, over_rate
+from dspcore.export.program import Grid, Program, unify
+from dspcore.export.record import CannotExportError, Recording
+from dspcore.export.tables import Table, tables
 from dspcore.export.takes import Take, take
 from dspcore.export.writer import Source, Writer
 from dspcore.rack import Rack
@@ -37,6 +38,9 @@ def translate(
     refuse(rack)
     programs: dict[tuple[str, str, bool], Program] = {}
     latency: dict[int, float] = {}
+    known: dict[str, Sequence[Table]] = {
+        name: tables(effect) for name, effect in zip(rack.effect_names, rack, strict=True)
+    }
     for moving in (False, True):
         takes: dict[tuple[int, int], Take] = {}
         for rate in RATES:
@@ -46,12 +50,21 @@ def translate(
             latency[rate] = takes[rate, _LENGTHS[0]].latency
         for part, stage in next(iter(takes.values())).recordings:
             try:
-                programs[part, stage, moving] = unify(
-                    {at: t.recordings[part, stage] for at, t in takes.items()}
-                )
+                mine = {at: t.recordings[part, stage] for at, t in takes.items()}
+                programs[part, stage, moving] = _unified(mine, known.get(part, ()))
             except CannotExportError as error:
                 raise UserError(f"{part or 'the graph'} cannot be exported: {error}") from error
-    return Writer(rack, channels, programs, over_rate(latency), op_headers(headers)).source()
+    late = over_rate(latency)
+    return Writer(rack, channels, programs, known, late, op_headers(headers)).source()
+
+
+def _unified(recordings: Mapping[Grid, Recording], known: Sequence[Table]) -> Program:
+    """Their program; at the usual rates and above where an effect is another below them."""
+    try:
+        return unify(recordings, known)
+    except CannotExportError:
+        usual = {at: r for at, r in recordings.items() if at[0] >= USUAL_RATES[0]}
+        return unify(usual, known)
 
 
 def refuse(rack: Rack) -> None:
@@ -62,10 +75,6 @@ def refuse(rack: Rack) -> None:
                 f"{name} cannot be exported: it is a plug-in or a Python function itself "
                 f"({effect.source}); take it out of the chain"
             )
-    if rack.inputs:
-        raise UserError(
-            f"a graph with further inputs ({', '.join(rack.inputs)}) cannot be exported yet"
-        )
 
 
 def op_headers(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 from dspcore.effects import Effect
 from dspcore.errors import UserError
 from dspcore.export.record import CannotExportError, Recorder, Recording, unseen
+from dspcore.export.whole import whole_convolutions
 from dspcore.rack import Rack
 
 #: What a take records of each part: the first block, and the blocks after it.
@@ -51,6 +52,10 @@ def take(rack: Rack, channels: int, samples: int, moving: bool) -> Take:
     done = Take(latency=rack.latency_samples())
     generator = torch.Generator().manual_seed(0)
     audio = 0.1 * torch.randn(1, channels, samples, generator=generator, dtype=torch.float64)
+    further = {
+        key: 0.1 * torch.randn(audio.shape, generator=generator, dtype=torch.float64)
+        for key in rack.inputs
+    }
     frames = samples if moving else 1
     settings = {n: torch.full((1, frames), v, dtype=torch.float64) for n, v in rack.values.items()}
     wires = Recorder()
@@ -67,8 +72,8 @@ def take(rack: Rack, channels: int, samples: int, moving: bool) -> Take:
                 except CannotExportError as error:
                     raise UserError(f"{name} cannot be exported: {error}") from error
             done.recordings[name, stage] = recording
-            further = {key: params[key] for key in effect.inputs if key in params}
-            wires.part(index, audio, further, made)
+            beside = {key: params[key] for key in effect.inputs if key in params}
+            wires.part(index, audio, beside, made)
             return made, _State(end)
 
         effect.process = hooked  # type: ignore[method-assign]
@@ -81,7 +86,8 @@ def take(rack: Rack, channels: int, samples: int, moving: bool) -> Take:
         heard = wires.sound("audio", audio)
         given: dict[str, Any] = {name: wires.setting(name, v) for name, v in settings.items()}
         state = pytree.tree_map(wires.state, state)
-        with torch.no_grad(), wires:
+        given |= {key: wires.sound(key, v) for key, v in further.items()}
+        with torch.no_grad(), whole_convolutions(), wires:
             out, state = rack.step(heard, state, **given)
         done.recordings[WIRES, stage] = wires.finish(out, _tensors(state))
     return done

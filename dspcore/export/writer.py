@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dspcore.effects import Param
 from dspcore.errors import UserError
 from dspcore.export import part
-from dspcore.export.numbers import Formula
+from dspcore.export.numbers import RATES, Formula
 from dspcore.export.program import Program
+from dspcore.export.tables import Table
 from dspcore.export.takes import NEXT, STAGES, WIRES
 from dspcore.rack import Rack
 
@@ -59,6 +60,7 @@ class Source:
     outputs: int
     latency: Formula
     tables: tuple[str, ...]  # parts that hold at the usual rates alone
+    further: tuple[str, ...] = ()  # side-chains, with as many channels as `inputs`
 
 
 class Writer:
@@ -68,6 +70,7 @@ class Writer:
         rack: The chain or graph.
         channels: In.
         programs: By part, stage and whether parameters move.
+        tables: By part.
         latency: In samples.
         headers: The header of every op.
     """
@@ -77,10 +80,13 @@ class Writer:
         rack: Rack,
         channels: int,
         programs: Mapping[tuple[str, str, bool], Program],
+        tables: Mapping[str, Sequence[Table]],
         latency: Formula,
         headers: Mapping[str, str],
     ) -> None:
         self.channels, self.programs = channels, programs
+        self.further = rack.inputs
+        self.tables = tables
         self.latency, self.headers = latency, headers
         self.names = list(rack.effect_names)
         values = rack.values
@@ -120,9 +126,10 @@ class Writer:
             *(f'const Kernel kernel_{name} = kernel("{name}");' for name in kernels),
             "",
             *self._described(),
+            *self._defined(),
             *(p.code for p in parts),
             wires.code,
-            *self._together(parts, outputs, bool(tables)),
+            *self._together(parts, wires, outputs, bool(tables)),
             "}  // namespace",
             "}  // namespace dsp::plugin",
             "",
@@ -130,7 +137,15 @@ class Writer:
             "",
         ]
         listed = tuple(dict.fromkeys(tables))
-        return Source("\n".join(code), self.settings, self.channels, outputs, self.latency, listed)
+        return Source(
+            "\n".join(code),
+            self.settings,
+            self.channels,
+            outputs,
+            self.latency,
+            listed,
+            self.further,
+        )
 
     def _described(self) -> list[str]:
         count = max(1, len(self.settings))
@@ -157,9 +172,38 @@ class Writer:
         else:  # the levels of wires
             keys = [key for key in self.index if key not in self.own]
         settings = [self.index[key] for key in keys if key in self.index]
-        return part.write(owner, name or "the graph", mine, settings, values)
+        functions = [self._table(name, i) for i in range(len(self.tables.get(name, ())))]
+        return part.write(owner, name or "the graph", mine, settings, values, functions)
 
-    def _together(self, parts: list[part.Written], outputs: int, tables: bool) -> list[str]:
+    def _table(self, name: str, index: int) -> str:
+        """The C++ function of a table."""
+        return f"table_{self.names.index(name)}_{index}"
+
+    def _defined(self) -> list[str]:
+        """The tables that are used."""
+        lines = []
+        for name in self.names:
+            mine = [self.programs[name, s, m] for s in STAGES for m in (False, True)]
+            used = {slot.table for program in mine for slot in program.slots}
+            for i, table in enumerate(self.tables.get(name, ())):
+                if i in used:
+                    lines += [*table.definition(self._table(name, i)), ""]
+        return lines
+
+    def _least_rate(self) -> int:
+        """What was not listened to below some rate is not known to hold there."""
+        least = max(program.least_rate for program in self.programs.values())
+        return least if least > min(RATES) else 1_000
+
+    def _ears(self, wires: part.Written) -> list[str]:
+        return [
+            f"wires.ear_{key}" if key in wires.sounds else "nullptr"
+            for key in ("audio", *self.further)
+        ]
+
+    def _together(
+        self, parts: list[part.Written], wires: part.Written, outputs: int, tables: bool
+    ) -> list[str]:
         numbers = range(len(parts))
         ears = [
             f'  if (part == {i} && !std::strcmp(key, "{key}")) return c->parts.part{i}.ear_{key};'
@@ -167,12 +211,20 @@ class Writer:
             for key in parts[i].sounds
         ]
         return [
-            f"constexpr int kInputs = {self.channels}, kOutputs = {outputs};",
+            f"constexpr int kChannels = {self.channels}, kOutputs = {outputs};",
+            f"constexpr int kInputs = {self.channels * (1 + len(self.further))};",
             f"constexpr bool kAnyRate = {str(not tables).lower()};",
+            f"constexpr double kLeastRate = {self._least_rate()};",
             "",
             "struct Parts {",
             *(f"  Part{i} part{i};" for i in numbers),
             "  Wires wires;",
+            "  /// Where a channel of the input goes: first the main one's, then side-chains'.",
+            "  double* ear(int channel, std::int64_t n) {",
+            f"    double* const ears[] = {{{', '.join(self._ears(wires))}}};",
+            "    double* const to = ears[channel / kChannels];",
+            "    return to ? to + channel % kChannels * n : nullptr;",
+            "  }",
             "  template <class Use>",
             "  void each(Use use) {",
             *(f"    use(part{i});" for i in numbers),

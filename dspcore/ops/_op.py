@@ -227,4 +227,5 @@ class Op:
 
 def watched(*arguments: Maybe) -> bool:
     """Does anything differentiate or trace a function of these?"""
-    return torch.compiler.is_compiling() or derivatives_wanted(arguments)
+    traced = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack()
+    return bool(traced) or derivatives_wanted(arguments)
