@@ -64,6 +64,7 @@ def command(
     if chain is None:
         raise click.UsageError("Missing argument 'CHAIN'.")
     out = NullDevice(block) if null else SoundDevice(block, device=device, hears=sound is None)
+    seen = _stamp(Path(chain))
     rack = load_preset(chain)
     if rate is not None:
         rack = rack.at_rate(rate)
@@ -93,7 +94,7 @@ def command(
     playing = threading.Thread(target=play, daemon=True)
     playing.start()
     try:
-        _attend(player, Path(chain), stop)
+        _attend(player, Path(chain), seen, stop)
     finally:
         stop.set()
         playing.join()
@@ -108,10 +109,10 @@ def _doing(what: str) -> None:
         click.echo(f"\r{what}{_REST}", err=True, nl=False)
 
 
-def _attend(player: Player, preset: Path, stop: threading.Event) -> None:
+def _attend(player: Player, preset: Path, seen: tuple[int, int], stop: threading.Event) -> None:
     """Take commands, look at the preset, show the load, until `stop` or the command to end."""
     commands, lines = Commands(player), _lines()
-    seen, told = _stamp(preset), time.monotonic()
+    told = time.monotonic()
     while not stop.is_set() and not commands.ended:
         try:
             if said := commands.run(lines.get(timeout=_LOOK_SECONDS)):

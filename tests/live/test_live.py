@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from dspcore import Chain, audio, effects, save_preset
-from dspcore.cli import main
+from dspcore.cli import live, main
 from dspcore.errors import UserError
 from dspcore.live import NullDevice, Player, SoundDevice, devices
 from dspcore.live.commands import Commands
@@ -111,10 +111,18 @@ def test_the_command_measures_without_hardware_and_reads_the_preset_again(
         for text in texts:
             preset.write_text(text)
             os.utime(preset, ns=(len(text), len(text)))
-            stop.wait(0.6)
+            assert looked.wait(60.0)
+            looked.clear()
         run(self, player, stop, seconds)
         assert player.rack.values["gain.gain_db"] == 2.0
 
+    looked, read_again = threading.Event(), live._read_again
+
+    def watched(player: Player, path: Path) -> None:
+        read_again(player, path)
+        looked.set()
+
+    monkeypatch.setattr(live, "_read_again", watched)
     monkeypatch.setattr(NullDevice, "run", edited)
     words = ["live", str(preset), str(tmp_path / "noise.wav"), "--null", "--seconds", "0.1"]
     result = CliRunner().invoke(main, [*words, "--engine", "python"], input="delay.mix 0.1\n")
