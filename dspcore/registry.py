@@ -1,4 +1,4 @@
-"""Things that can be added from outside by kind and name: hosts, estimators, controllers.
+"""Things that can be added from outside by kind and name: hosts, controllers, estimators.
 
 A package adds its own by an entry point of the group ``dspcore.<kind>``; a script by `register`.
 """

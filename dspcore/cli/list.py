@@ -16,8 +16,10 @@ KINDS = {
     "autoencoders": "dspcore.latent",
     "controllers": "dspcore.style",
     "encoders": "dspcore.style",
-    "estimators": "dspcore.blackbox.estimators",
+    "estimators": "dspcore.patches",
+    "gradients": "dspcore.blackbox.estimators",
     "hosts": "dspcore.blackbox.hosts",
+    "refiners": "dspcore.patches",
 }
 
 
@@ -25,7 +27,10 @@ KINDS = {
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(kind: str, as_json: bool) -> None:
-    """List what is known of a KIND: autoencoders, controllers, encoders, estimators, hosts.
+    """List what is known of a KIND.
+
+    Autoencoders, controllers, encoders, estimators (of patches), gradients (of black boxes), hosts,
+    refiners (of patches).
 
     Packages add their own by an entry point of the group "dspcore.<kind>".
 

@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from dspcore import audio, blackbox
+from dspcore.cli import synth_estimators
 from dspcore.cli.effects import facts, show_params
 from dspcore.cli.table import table
 from dspcore.errors import UserError
@@ -154,6 +155,10 @@ def render(
         said = f"turned down by {audio.dbfs(peak / 0.99):.1f} dB, for it would have clipped"
     audio.write(output, sound, rate, subtype)
     click.echo(f"{output}: {len(played)} notes, {sound.shape[1] / rate:.2f} s, {rate} Hz, {said}")
+
+
+for _command in synth_estimators.COMMANDS:
+    command.add_command(_command)
 
 
 def _instrument(name: str, sample_rate: int | None, settings: tuple[str, ...]) -> Synth:

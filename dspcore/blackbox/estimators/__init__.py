@@ -1,7 +1,7 @@
 """How a gradient is found by asking for values: objects, one file each.
 
 Of parameters: `SPSA`, `LeastSquares`, `Differences`. Of the audio at the input: `RandomAudio`,
-`LinearAudio`, `LocalAudio`. Others register under the kind "estimators".
+`LinearAudio`, `LocalAudio`. Others register under the kind "gradients".
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ for _name, _kind in {
     "linear_audio": LinearAudio,
     "local_audio": LocalAudio,
 }.items():
-    registry.register("estimators", _name, _kind)
+    registry.register("gradients", _name, _kind)
 
 
 def named(estimator: Any) -> Any:
     """The estimator itself, or the one registered under a name, with its defaults."""
-    return registry.get("estimators", estimator)() if isinstance(estimator, str) else estimator
+    return registry.get("gradients", estimator)() if isinstance(estimator, str) else estimator

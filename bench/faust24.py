@@ -1,0 +1,139 @@
+"""``python -m bench.faust24`` writes bench/FAUST24.md: the benchmark Faust-24 within a budget.
+
+Every CPU second that goes into an estimator is counted: rendering its clips, spectra, training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from pathlib import Path
+
+import torch
+
+from dspcore import patches
+from dspcore.patches import Budget, Estimator, Examples
+from dspcore.patches.generate import begin, finish, make_shards
+from dspcore.patches.recipe import Gates, Recipe, read_recipe
+
+PAGE = Path(__file__).parent / "FAUST24.md"
+SEED = 7
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def made(folder: Path, count: int, split: str) -> tuple[patches.Dataset, float]:
+    """A data set of the benchmark, and the CPU seconds that it took; none are redrawn."""
+    told = {"seed": SEED, "split": split, "count": count, "gates": Gates(None, None)}
+    before = cpu_seconds()
+    with patches.open_renderer("faust24", workers=1) as renderer:
+        recipe = Recipe.of(renderer, **told)
+        missing = begin(recipe, folder)
+        make_shards(recipe, renderer, folder, missing)
+    finish(recipe, folder)
+    dataset = patches.Dataset(folder)
+    dataset.features()
+    return dataset, cpu_seconds() - before
+
+
+def fitted(
+    name: str, known: Examples, held: Examples, budget: Budget, **options: object
+) -> tuple[Estimator, float]:
+    """A trained estimator and its CPU seconds."""
+    before = cpu_seconds()
+    made = patches.make_estimator(name, **options).fit(known, held, budget)
+    return made, cpu_seconds() - before
+
+
+def main() -> None:
+    """Data, estimators, tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", default="build/faust24", help="For data and checkpoints.")
+    parser.add_argument("--clips", type=int, default=24_000, help="To learn from.")
+    parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--size", default="medium")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--minutes", type=float, default=14.0, help="Of training at most.")
+    parser.add_argument("--targets", type=int, default=32)
+    parser.add_argument("--held", type=int, default=500, help="Test patches for parameters.")
+    parser.add_argument("--renders", type=int, default=64)
+    parser.add_argument("--seeds", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = Path(args.folder)
+    data, render_s = made(folder / "train", args.clips + 500, "train")
+    test, _ = made(folder / "test", args.held, "test")
+    known = patches.examples_of(data, rows=slice(0, args.clips))
+    held = patches.examples_of(data, rows=slice(args.clips, None))
+    estimators: dict[str, list[Estimator]] = {"cnn": []}
+    train_s = []
+    for seed in range(args.seeds):
+        budget = Budget(args.steps, args.minutes, seed, progress=True)
+        options = {"proxy": True, "size": args.size, "batch": args.batch}
+        found, seconds = fitted("cnn", known, held, budget, **options)
+        estimators["cnn"].append(found)
+        train_s.append(seconds)
+        patches.save_estimator(
+            found,
+            folder / f"cnn{seed}.safetensors",
+            space=data.space.to_dict(),
+            fingerprint=data.space.fingerprint,
+            facts={"recipe": read_recipe(folder / "train").to_dict(), "lufs": -20.0},
+        )
+    floors = {
+        name: fitted(name, known, held, Budget())[0] for name in ("mean", "random", "nearest")
+    }
+    with patches.open_renderer("faust24", workers=1) as renderer:
+        begun = time.process_time()
+        table = patches.evaluate(
+            estimators, floors, patches.targets_of(test), known, patches.Player(renderer),
+            count=args.targets, renders=args.renders, refiner="proxy", done=print,
+        )  # fmt: skip
+        print(f"evaluation: {time.process_time() - begun:.0f} CPU s here")
+    write(args, table, render_s, train_s)
+
+
+def write(
+    args: argparse.Namespace, table: patches.Evaluation, render_s: float, train_s: list[float]
+) -> None:
+    """The page."""
+    told = " ".join(f"--{k} {v}" for k, v in vars(args).items() if k != "folder")
+    mean = sum(train_s) / len(train_s)
+    lines = [
+        "# Faust-24",
+        "",
+        f"`python -m bench.faust24 {told}`, one core of {platform.machine()}, PyTorch "
+        f"{torch.__version__}.",
+        "",
+        f"{args.clips} clips rendered and turned into spectra in {render_s / 60:.1f} CPU minutes, "
+        f"trained in {mean / 60:.1f} (network and stand-in): {(render_s + mean) / 60:.1f} in all. "
+        f"{table.targets[0]} targets matched, {table.targets[1]} test patches scored. Intervals: "
+        "95 %, bootstrap over targets.",
+        "",
+        *markdown(*table.audio_cells()),
+        "",
+        *markdown(*table.param_cells()),
+        "",
+        *markdown(*table.each_cells("cnn")),
+    ]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{PAGE} written")
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a table."""
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Estimators of patches, one file each: ``dspcore list estimators``."""

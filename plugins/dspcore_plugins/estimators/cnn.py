@@ -1,0 +1,94 @@
+"""Convolutional networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dspcore.errors import UserError
+from dspcore.patches import Examples
+from dspcore_plugins.estimators.backbones import Plain, Residual
+from dspcore_plugins.estimators.floors import Library
+from dspcore_plugins.estimators.learning import Network
+from dspcore_plugins.estimators.stand_in import StandIn, taught
+
+
+class Cnn(Network):
+    """A convolutional network on log-mel spectra with a head; the default, with residual blocks.
+
+    Args:
+        head: As of `Network`.
+        size: As of `Network`.
+        kind: residual or plain.
+        lr: As of `Network`.
+        batch: As of `Network`.
+        normalised: As of `Network`.
+        optimizer: As of `Network`.
+        proxy: Train a stand-in of the synth beside it, and keep the training clips, which the
+            refiner `proxy` and retrieval need; takes a third of the budget.
+    """
+
+    name = "cnn"
+
+    def __init__(
+        self,
+        head: str = "joint",
+        size: str = "medium",
+        kind: str = "residual",
+        lr: float = 2e-3,
+        batch: int = 128,
+        normalised: bool = True,
+        optimizer: str = "adamw",
+        proxy: bool = False,
+    ) -> None:
+        super().__init__(head, size, lr, batch, normalised, optimizer)
+        if kind not in ("plain", "residual"):
+            raise UserError(f"cnn: kind must be plain or residual, got {kind!r}")
+        self.kind, self.proxy = kind, proxy
+        self.stand_in: StandIn | None = None
+        self.library: Library | None = None
+        self.count = 0
+
+    def backbone(self) -> nn.Module:
+        """Plain or residual."""
+        made = Residual if self.kind == "residual" else Plain
+        return made(*self.shape, self.size)
+
+    def build(self) -> None:
+        """Network, and what stands beside it."""
+        super().build()
+        if self.proxy:
+            self.stand_in = StandIn(self.layout, self.shape)
+            self.library = Library(self.count, self.shape, len(self.layout))
+
+    def learn(self, training: Examples, validation: Examples) -> None:
+        """The network, then the stand-in."""
+        self.count = len(training) if self.proxy else 0
+        self.share = 2 / 3 if self.proxy else 1.0
+        super().learn(training, validation)
+        if self.stand_in is not None and self.library is not None:
+            self.library.fill(training)
+            taught(self.stand_in, training, self.budget, 1 / 3)
+
+    def foresee(self, u: Tensor) -> Tensor | None:
+        """What the stand-in says that settings (n, p) sound like, (n, bands, frames)."""
+        if self.stand_in is None:
+            return None
+        return torch.cat([self.stand_in(part) for part in u.split(512)])
+
+    def remembered(self, mel: Tensor, count: int) -> Tensor | None:
+        """The settings of the training clips nearest to one spectrum."""
+        if self.library is None:
+            return None
+        return self.library.u[self.library.nearest(mel[None], count)[0][0]]
+
+    def module(self) -> nn.Module | None:
+        """All of them."""
+        parts = {"net": self.net, "stand_in": self.stand_in, "library": self.library}
+        return nn.ModuleDict({k: v for k, v in parts.items() if v is not None})
+
+    def kept(self) -> dict[str, Any]:
+        """Number of clips."""
+        return {"count": self.count}

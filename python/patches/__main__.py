@@ -1,0 +1,133 @@
+"""The study from one command: ``python -m patches`` in ``python/``; ``--help`` lists settings."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dspcore import patches, report, train
+from dspcore.files import write_text
+from dspcore.patches import Budget, Estimator, Examples, Player, Targets
+from dspcore.patches.generate import begin, finish, make_shards
+from dspcore.patches.recipe import Gates, Recipe
+from patches.steps import STEPS, Step, draw_steps, scatter
+
+
+@dataclass
+class Study:
+    """What is done.
+
+    Attributes:
+        out: Folder for data, the page and the tables.
+        clips: To learn from.
+        test: Patches whose parameters are scored.
+        targets: Sounds that are matched.
+        renders: For each of them, where candidates are ranked.
+        steps: Of gradient descent, of every network.
+        seed: Of everything.
+    """
+
+    out: str = "../build/patches"
+    clips: int = 7_000
+    test: int = 500
+    targets: int = 16
+    renders: int = 64
+    steps: int = 700
+    seed: int = 0
+
+
+def main() -> None:
+    """Every step, its table row and its figure."""
+    study = train.read_config(Study, program="python -m patches")
+    torch.set_num_threads(1)
+    out = Path(study.out)
+    data = made(out / "train", study.clips + 500, "train")
+    held_out = patches.targets_of(made(out / "test", study.test, "test"))
+    known = patches.examples_of(data, rows=slice(0, study.clips))
+    held = patches.examples_of(data, rows=slice(study.clips, None))
+    rows: list[list[str]] = []
+    parts, spreads = [], []
+    trained: dict[str, Estimator] = {}
+    with patches.open_renderer("faust24", workers=1) as renderer:
+        player = Player(renderer)
+        for step in STEPS:
+            row, figure, r2 = taken(step, trained, study, known, held, held_out, player)
+            rows.append(row)
+            parts.append(figure)
+            spreads.append((step.name, r2))
+            print(" | ".join(row), flush=True)
+    head = ["step", "mean R2", "spread", "accuracy", "distance dB", "renders", "CPU s"]
+    lines = [f"| {' | '.join(r)} |" for r in (head, ["---"] * len(head), *rows)]
+    told = f"{study.clips} clips, {study.test} test patches, {study.targets} targets"
+    told += f", seed {study.seed}"
+    text = "\n".join(
+        ["# From 0.50 to a patch", "", f"`python -m patches`: {told}.", "", *lines, ""]
+    )
+    write_text(out / "RESULTS.md", text)
+    write_text(out / "report.html", report.page("From 0.50 to a patch", parts, [told]))
+    png = report.drawn(lambda canvas: draw_steps(canvas, spreads, held_out.names), 4.6)
+    (out / "steps.png").write_bytes(png)
+    print(f"{out / 'report.html'}, RESULTS.md and steps.png beside it")
+
+
+def taken(
+    step: Step,
+    trained: dict[str, Estimator],
+    study: Study,
+    known: Examples,
+    held: Examples,
+    test: Targets,
+    player: Player,
+) -> tuple[list[str], str, list[float]]:
+    """A row, a figure in HTML, and the R2 of each parameter."""
+    begun = time.process_time()
+    key = f"{step.estimator} {step.options}"
+    if key not in trained:
+        made = patches.make_estimator(step.estimator, **step.options)
+        budget = Budget(round(study.steps * step.share), seed=study.seed)
+        trained[key] = made.fit(known, held, budget)
+    estimator = trained[key]
+    seconds = time.process_time() - begun
+    heard = Examples(test.u, estimator.hear(test.audio), known.layout, known.frontend)
+    mean, mode = patches.means_of(estimator, heard), patches.modes_of(estimator, heard)
+    found = patches.scores(mean, mode, test.u, known.u, known.layout, names=test.names)
+    away = []
+    for i, sound in enumerate(test.audio[: study.targets]):
+        renders = study.renders if step.ranked else 1
+        one = patches.match(sound, player, estimator, renders=renders, refiner=step.refiner, seed=i)
+        away.append(one.distance)
+    distance = sum(away) / len(away)
+    row = [
+        step.name,
+        f"{found.r2:.3f}",
+        f"{found.spread:.3f}",
+        f"{found.accuracy:.3f}",
+        f"{distance:.2f}",
+        str(study.renders if step.ranked else 1),
+        f"{seconds:.0f}",
+    ]
+    png = report.drawn(lambda canvas: scatter(canvas, mean, test.u, test.names), 2.0)
+    said = f"mean R2 {found.r2:.2f}, {distance:.1f} dB. {step.why}"
+    said += "".join(f" Alarm: {warning}." for warning in estimator.warnings[:1])
+    return (
+        row,
+        f"<h2>{step.name}</h2>{report.figure(png, step.name, said)}",
+        [s.r2 for s in found.each],
+    )
+
+
+def made(folder: Path, count: int, split: str) -> Any:
+    """A data set of the benchmark; what is there already is not rendered again."""
+    with patches.open_renderer("faust24", workers=1) as renderer:
+        recipe = Recipe.of(renderer, seed=7, split=split, count=count, gates=Gates(None, None))
+        make_shards(recipe, renderer, folder, begin(recipe, folder))
+    finish(recipe, folder)
+    return patches.Dataset(folder)
+
+
+if __name__ == "__main__":
+    main()
