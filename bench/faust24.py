@@ -15,8 +15,7 @@ import torch
 
 from dspcore import patches
 from dspcore.patches import Budget, Estimator, Examples
-from dspcore.patches.generate import begin, finish, make_shards
-from dspcore.patches.recipe import Gates, Recipe, read_recipe
+from dspcore.patches.recipe import read_recipe
 
 PAGE = Path(__file__).parent / "FAUST24.md"
 SEED = 7
@@ -30,13 +29,10 @@ def cpu_seconds() -> float:
 
 def made(folder: Path, count: int, split: str) -> tuple[patches.Dataset, float]:
     """A data set of the benchmark, and the CPU seconds that it took; none are redrawn."""
-    told = {"seed": SEED, "split": split, "count": count, "gates": Gates(None, None)}
     before = cpu_seconds()
     with patches.open_renderer("faust24", workers=1) as renderer:
-        recipe = Recipe.of(renderer, **told)
-        missing = begin(recipe, folder)
-        make_shards(recipe, renderer, folder, missing)
-    finish(recipe, folder)
+        gates = patches.Gates(None, None)
+        patches.generate(renderer, folder, count, seed=SEED, split=split, gates=gates)
     dataset = patches.Dataset(folder)
     dataset.features()
     return dataset, cpu_seconds() - before
@@ -58,6 +54,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=24_000, help="To learn from.")
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--size", default="medium")
+    parser.add_argument("--kind", default="residual")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--minutes", type=float, default=14.0, help="Of training at most.")
     parser.add_argument("--targets", type=int, default=32)
@@ -75,7 +72,7 @@ def main() -> None:
     train_s = []
     for seed in range(args.seeds):
         budget = Budget(args.steps, args.minutes, seed, progress=True)
-        options = {"proxy": True, "size": args.size, "batch": args.batch}
+        options = {"proxy": True, "size": args.size, "kind": args.kind, "batch": args.batch}
         found, seconds = fitted("cnn", known, held, budget, **options)
         estimators["cnn"].append(found)
         train_s.append(seconds)

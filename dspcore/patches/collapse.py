@@ -88,7 +88,7 @@ def diagnose(
     for i in range(len(layout)):
         if spread[i] < COLLAPSED and inner[i] < COLLAPSED and not learns:
             cause[i] = "optimisation"
-        elif i in symmetric and found[i] < 0.15:
+        elif i in symmetric:
             cause[i] = "symmetry"
         elif fitted[i] > 0.3 and found[i] < 0.05:
             cause[i] = "data"
@@ -110,7 +110,7 @@ def _symmetric(held: Tensor, truth: Tensor, layout: Layout) -> set[int]:
         apart = held[:, columns].std(1).mean() / truth[:, columns].std(1).mean().clamp(min=1e-9)
         as_is = (held - truth)[:, columns].abs().mean()
         best = (matched_members(held, truth, layout) - truth)[:, columns].abs().mean()
-        if apart < 0.5 or best < 0.6 * as_is:
+        if apart < 0.5 or (best < 0.6 * as_is and as_is > 0.15):
             out.update(columns.flatten().tolist())
     return out
 

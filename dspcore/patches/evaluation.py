@@ -26,7 +26,7 @@ class Targets:
     """Held-out patches.
 
     Attributes:
-        u: Encoded settings, (n, p).
+        u: Encoded settings, (n, p); float64, so that they render to the same bits again.
         audio: Their renders, (n, 1, t).
         names: Of the parameters.
         active: Where each parameter's gate is open, (n, p); None when the space has no gates.

@@ -83,7 +83,7 @@ class Bins(Head):
         self, features: int, layout: Layout, resolution: int = 24, smooth: float = 0.03
     ) -> None:
         super().__init__(features, layout)
-        self.sizes = layout.bins(resolution)
+        self.resolution, self.sizes = resolution, layout.bins(resolution)
         self.smooth = smooth
         self.out = nn.Linear(features, len(layout) * max(self.sizes))
         self._prepare()
@@ -195,7 +195,8 @@ class Joint(Bins):
         weight = (self.context * self.earlier).flatten(2).flatten(0, 1)
         given = functional.linear(seen.flatten(1), weight).unflatten(1, (-1, self.width))
         said = [self._classes(own + given), self._classes(own + self.alone)]
-        return -sum((wanted * s.log_softmax(-1)).sum(-1) for s in said) / 2
+        known = torch.stack([(wanted * s.log_softmax(-1)).sum(-1) for s in said])
+        return -known.mean(0)
 
     def posterior(self, h: Tensor) -> Posterior:
         """Drawn one after the other."""
@@ -245,8 +246,8 @@ class OneHot(Bins):
         likeliest, middle = self.summarised(share)
 
         def draw(count: int, generator: torch.Generator | None) -> Tensor:
-            drawn = [x.sample(count, generator) for x in (classes, numbers)]
-            return torch.where(discrete, *drawn)
+            words, values = (x.sample(count, generator) for x in (classes, numbers))
+            return torch.where(discrete, words, values)
 
         return Mixed(
             draw,
@@ -285,10 +286,12 @@ class Mixture(Bins):
         b, p = len(h), len(self.layout)
         weight, place, narrow = self.bells(h).view(b, p, self.count, 3, 1).unbind(3)
         scale = 0.3 * torch.exp(-functional.softplus(narrow)) + 0.01
-        edges = torch.linspace(0, 1, max(self.sizes) + 1).to(h)
+        edges = torch.linspace(0, 1, self.resolution + 1).to(h)
         cumulated = ((edges - place.sigmoid()) / scale).sigmoid()
         cells = cumulated.diff(dim=-1) / (cumulated[..., -1:] - cumulated[..., :1]).clamp(min=1e-6)
         mixed = (weight.softmax(2) * cells).sum(2).clamp(min=1e-8).log()
+        beyond = self.closed.shape[1] - self.resolution
+        mixed = functional.pad(mixed, (0, beyond), value=-1e9)
         return torch.where(self.discrete, super().logits(h), mixed)
 
 

@@ -46,7 +46,7 @@ def targets_of(dataset: Dataset, count: int | None = None) -> Targets:
     rows = range(len(dataset) if count is None else min(count, len(dataset)))
     sounds = torch.stack([torch.from_numpy(dataset.audio(i)).mean(0, keepdim=True) for i in rows])
     encoded = np.asarray(dataset.encoded[: len(rows)], np.float64)
-    u = torch.from_numpy(encoded.astype(np.float32))
+    u = torch.from_numpy(encoded.copy())
     active = torch.from_numpy(np.asarray(dataset.space.active(encoded)))
     return Targets(u, sounds, dataset.space.names, active)
 

@@ -229,19 +229,20 @@ class Moves:
 def moved(targets: Targets, training: Examples, render: Render, probes: int, seed: int) -> Moves:
     """Draw every parameter anew, one at a time, in each of `probes` patches, and listen."""
     some = targets.first(min(probes, len(targets)))
-    n, p = some.u.shape
+    own = some.u.float()
+    n, p = own.shape
     generator = torch.Generator().manual_seed(seed)
     # From the prior, by way of the training set.
     rows = torch.randint(len(training), (n, p), generator=generator)
     drawn = training.u[rows, torch.arange(p)]
-    same = drawn == some.u
+    same = drawn == own
     other = training.u[torch.randint(len(training), (n, p), generator=generator), torch.arange(p)]
     drawn = torch.where(same, other, drawn)
     base = log_mel(training.frontend, some.audio[:, 0])
     apart = torch.zeros(n, p)
     close = torch.zeros(p, p)
     for i in range(n):
-        u = some.u[i].repeat(p, 1)
+        u = own[i].repeat(p, 1)
         u[torch.arange(p), torch.arange(p)] = drawn[i]
         sound = render(u)[:, 0].nan_to_num()
         change = (log_mel(training.frontend, sound) - base[i]).flatten(1)

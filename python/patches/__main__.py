@@ -12,8 +12,6 @@ import torch
 from dspcore import patches, report, train
 from dspcore.files import write_text
 from dspcore.patches import Budget, Estimator, Examples, Player, Targets
-from dspcore.patches.generate import begin, finish, make_shards
-from dspcore.patches.recipe import Gates, Recipe
 from patches.steps import STEPS, Step, draw_steps, scatter
 
 
@@ -123,9 +121,8 @@ def taken(
 def made(folder: Path, count: int, split: str) -> Any:
     """A data set of the benchmark; what is there already is not rendered again."""
     with patches.open_renderer("faust24", workers=1) as renderer:
-        recipe = Recipe.of(renderer, seed=7, split=split, count=count, gates=Gates(None, None))
-        make_shards(recipe, renderer, folder, begin(recipe, folder))
-    finish(recipe, folder)
+        gates = patches.Gates(None, None)
+        patches.generate(renderer, folder, count, seed=7, split=split, gates=gates)
     return patches.Dataset(folder)
 
 

@@ -32,7 +32,7 @@ class Step:
     share: float = 1.0
 
 
-_FIRST = {"head": "regression", "kind": "plain", "size": "small"}
+_FIRST = {"head": "regression", "kind": "bare", "size": "small"}
 _BEST = {"head": "joint", "kind": "residual", "size": "small", "proxy": True}
 
 STEPS = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import kosc
@@ -15,12 +17,14 @@ from dspcore import registry
 from dspcore.errors import UserError
 from dspcore.patches import (
     HEADS,
+    METRICS,
     Budget,
     Estimator,
     Examples,
     Layout,
     Targets,
     diagnose,
+    diagnosed,
     evaluate,
     load_estimator,
     make_estimator,
@@ -75,18 +79,18 @@ def test_first_party_estimators_and_refiners_are_listed() -> None:
 def test_every_head_learns_a_posterior_that_holds_the_truth(name: str) -> None:
     layout = Layout((0, 3, 0, 0), ())
     generator = torch.Generator().manual_seed(0)
-    u = layout.snapped(torch.rand(512, 4, generator=generator))
+    u = layout.snapped(torch.rand(256, 4, generator=generator))
     h = torch.cat([u, u.square(), (6 * u).sin(), (u * 3).floor() / 3], 1)
     torch.manual_seed(0)
     head = make_head(name, 16, layout)
-    before = float(head.loss(h, u).mean())
+    before = float(head.loss(h, u).mean().detach())
     rule = torch.optim.Adam(head.parameters(), 0.03)
-    for _ in range(150):
+    for _ in range(80):
         rule.zero_grad()
         head.loss(h, u).mean().backward()
         rule.step()
-    assert float(head.loss(h, u).mean()) < before
     with torch.no_grad():
+        assert float(head.loss(h, u).mean()) < before
         head.learn_spread(h, u)
         found = head.posterior(h[:64])
         drawn = found.sample(50, generator)
@@ -103,17 +107,24 @@ def test_every_head_learns_a_posterior_that_holds_the_truth(name: str) -> None:
 
 def test_collapse_alarm_names_the_optimiser(known: Examples, held: Examples) -> None:
     """A8: the recipe that says 0.50 of everything."""
+    flat = Layout((0,) * 6)
+    known, held = (replace(e.rows(slice(0, 400)), layout=flat) for e in (known, held))
     found = trained(
-        known, held, "cnn", 40,
-        head="regression", size="small", kind="plain", optimizer="sgd", lr=0.01, normalised=False,
+        known, held, "cnn", 20,
+        head="regression", size="small", kind="bare", optimizer="sgd", lr=0.01, normalised=False,
     )  # fmt: skip
     assert len(found.warnings) == 1
     assert "it has not learnt" in found.warnings[0]
+    assert float(re.findall(r"spread ([0-9.]+)", found.warnings[0])[0]) < 0.05
 
 
 @pytest.mark.slow
-def test_collapse_alarm_is_silent_on_the_default(default: Estimator) -> None:
-    assert [w for w in default.warnings if "symmetric" not in w] == []
+def test_collapse_alarm_is_silent_on_the_default(
+    known: Examples, held: Examples, default: Estimator
+) -> None:
+    # Without the groups, so that the alarm cannot speak of symmetry.
+    plain = [replace(e, layout=Layout((0,) * 6)) for e in (known, held)]
+    assert diagnosed(default, *plain) == []
 
 
 def test_collapse_alarm_tells_its_four_causes_apart() -> None:
@@ -181,8 +192,8 @@ def test_floors_are_in_every_table_and_the_oracle_is_exactly_zero(
     assert found.main("nearest") < found.main("random, best of 6") < found.main("mean")
     assert set(found.params) == {"mean", "random", "nearest"}
     wrong = kosc.render(held.u[:24].roll(1, 0))
-    shuffled = log_mel(kosc.FRONTEND, wrong[:, 0]) - log_mel(kosc.FRONTEND, targets.audio[:, 0])
-    assert float(shuffled.square().mean((1, 2)).sqrt().mean()) > found.main("random, best of 6")
+    shuffled = METRICS["logmel"](wrong, targets.audio, kosc.RATE)
+    assert float(shuffled.mean()) > found.main("random, best of 6")
     head, lines = found.audio_cells()
     assert len(head) == len(lines[0])
     assert len(found.param_cells()[1]) == 3

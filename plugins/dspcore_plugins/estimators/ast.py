@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
-
-from dspcore_plugins.estimators.backbones import Spectrogram
+from dspcore_plugins.estimators.backbones import Backbone, Spectrogram
 from dspcore_plugins.estimators.learning import Network
 
 
@@ -13,6 +11,6 @@ class Ast(Network):
 
     name = "ast"
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> Backbone:
         """The transformer."""
         return Spectrogram(*self.shape, self.size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dspcore.patches import Examples
-from dspcore_plugins.estimators.backbones import Normalised, Plain
+from dspcore_plugins.estimators.backbones import Backbone, Normalised, Plain
 from dspcore_plugins.estimators.learning import Net, Network, descend
 
 
@@ -35,7 +35,7 @@ class Autoencoder(Network):
         super().__init__(head, size, lr, batch)
         self.frozen, self.width = frozen, width
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> Backbone:
         """The encoder, and two layers on its bottleneck."""
         return _Encoded(Plain(*self.shape, self.size, self.width))
 
@@ -57,7 +57,7 @@ class Autoencoder(Network):
             self.net.backbone.encoder.requires_grad_(False)
 
 
-class _Encoded(nn.Module):
+class _Encoded(Backbone):
     """The encoder with two layers behind it."""
 
     def __init__(self, encoder: Plain) -> None:

@@ -34,7 +34,13 @@ class Normalised(nn.Module):
         return (mel - self.mean) / self.deviation
 
 
-class Plain(nn.Module):
+class Backbone(nn.Module):
+    """From a mel spectrum (b, bands, frames) to (b, features)."""
+
+    features: int
+
+
+class Plain(Backbone):
     """Four convolutions that each halve time and frequency, then a layer over all places.
 
     Args:
@@ -42,9 +48,17 @@ class Plain(nn.Module):
         frames: Of the same.
         size: small, medium or large.
         features: What comes out.
+        normed: Whether batches are normalised after every layer.
     """
 
-    def __init__(self, bands: int, frames: int, size: str = "medium", features: int = 256) -> None:
+    def __init__(
+        self,
+        bands: int,
+        frames: int,
+        size: str = "medium",
+        features: int = 256,
+        normed: bool = True,
+    ) -> None:
         super().__init__()
         self.features = features
         widths = sizes(size)
@@ -52,20 +66,22 @@ class Plain(nn.Module):
         before = 1
         for i, width in enumerate(widths):
             layers += [
-                nn.Conv2d(before, width, 5 if i == 0 else 3, 2, 2 if i == 0 else 1, bias=False),
-                nn.BatchNorm2d(width),
+                nn.Conv2d(
+                    before, width, 5 if i == 0 else 3, 2, 2 if i == 0 else 1, bias=not normed
+                ),
+                nn.BatchNorm2d(width) if normed else nn.Identity(),
                 nn.GELU(),
             ]
             before = width
         self.layers = nn.Sequential(*layers)
-        self.out = flattened(self.layers, bands, frames, features)
+        self.out = flattened(self.layers, bands, frames, features, normed)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(b, bands, frames) to (b, features)."""
         return self.out(self.layers(mel[:, None]))
 
 
-class Residual(nn.Module):
+class Residual(Backbone):
     """Four stages of residual blocks that each halve time and frequency, then all places.
 
     Args:
@@ -109,7 +125,7 @@ class _Block(nn.Module):
         return nn.functional.gelu(self.way(x) + self.norms[1](self.second(y)))
 
 
-class Spectrogram(nn.Module):
+class Spectrogram(Backbone):
     """Patches of the spectrogram as tokens of a transformer with a class token (AST).
 
     Args:
@@ -145,15 +161,16 @@ class Spectrogram(nn.Module):
         return self.out(self.layers(tokens)[:, 0])
 
 
-def flattened(layers: nn.Module, bands: int, frames: int, features: int) -> nn.Module:
+def flattened(
+    layers: nn.Module, bands: int, frames: int, features: int, normed: bool = True
+) -> nn.Module:
     """From all places of what convolutions give to (b, features)."""
     layers.eval()
     with torch.no_grad():
         width = layers(torch.zeros(1, 1, bands, frames)).numel()
     layers.train()
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(width, features), nn.BatchNorm1d(features), nn.GELU()
-    )
+    norm = nn.BatchNorm1d(features) if normed else nn.Identity()
+    return nn.Sequential(nn.Flatten(), nn.Linear(width, features), norm, nn.GELU())
 
 
 def sizes(size: str) -> tuple[int, int, int, int]:

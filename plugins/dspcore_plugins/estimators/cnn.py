@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dspcore.errors import UserError
 from dspcore.patches import Examples
-from dspcore_plugins.estimators.backbones import Plain, Residual
+from dspcore_plugins.estimators.backbones import Backbone, Plain, Residual
 from dspcore_plugins.estimators.floors import Library
 from dspcore_plugins.estimators.learning import Network
 from dspcore_plugins.estimators.stand_in import StandIn, taught
@@ -21,13 +21,13 @@ class Cnn(Network):
     Args:
         head: As of `Network`.
         size: As of `Network`.
-        kind: residual or plain.
+        kind: residual, plain, or bare: plain without batch normalisation.
         lr: As of `Network`.
         batch: As of `Network`.
         normalised: As of `Network`.
         optimizer: As of `Network`.
         proxy: Train a stand-in of the synth beside it, and keep the training clips, which the
-            refiner `proxy` and retrieval need; takes a third of the budget.
+            refiner `proxy` and retrieval need; takes half of the budget's steps.
     """
 
     name = "cnn"
@@ -44,17 +44,18 @@ class Cnn(Network):
         proxy: bool = False,
     ) -> None:
         super().__init__(head, size, lr, batch, normalised, optimizer)
-        if kind not in ("plain", "residual"):
-            raise UserError(f"cnn: kind must be plain or residual, got {kind!r}")
+        if kind not in ("residual", "plain", "bare"):
+            raise UserError(f"cnn: kind must be residual, plain or bare, got {kind!r}")
         self.kind, self.proxy = kind, proxy
         self.stand_in: StandIn | None = None
         self.library: Library | None = None
         self.count = 0
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> Backbone:
         """Plain or residual."""
-        made = Residual if self.kind == "residual" else Plain
-        return made(*self.shape, self.size)
+        if self.kind == "residual":
+            return Residual(*self.shape, self.size)
+        return Plain(*self.shape, self.size, normed=self.kind == "plain")
 
     def build(self) -> None:
         """Network, and what stands beside it."""
@@ -66,11 +67,11 @@ class Cnn(Network):
     def learn(self, training: Examples, validation: Examples) -> None:
         """The network, then the stand-in."""
         self.count = len(training) if self.proxy else 0
-        self.share = 2 / 3 if self.proxy else 1.0
+        self.share = 0.5 if self.proxy else 1.0
         super().learn(training, validation)
         if self.stand_in is not None and self.library is not None:
             self.library.fill(training)
-            taught(self.stand_in, training, self.budget, 1 / 3)
+            taught(self.stand_in, training, self.budget, 0.5)
 
     def foresee(self, u: Tensor) -> Tensor | None:
         """What the stand-in says that settings (n, p) sound like, (n, bands, frames)."""

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from dspcore.patches import Head, Layout, Mixed, Posterior
-from dspcore_plugins.estimators.backbones import Plain, Residual
+from dspcore_plugins.estimators.backbones import Backbone, Plain, Residual
 from dspcore_plugins.estimators.learning import Net, Network
 
 
@@ -45,7 +45,7 @@ class Flow(Network):
         super().__init__("flow", size, lr, batch)
         self.kind, self.steps = kind, steps
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> Backbone:
         """What conditions the flow."""
         made = Residual if self.kind == "residual" else Plain
         return made(*self.shape, self.size)
@@ -53,7 +53,7 @@ class Flow(Network):
     def build(self) -> None:
         """A network whose head is a flow."""
         made = self.backbone()
-        head = FlowHead(int(made.features), self.layout, self.steps)
+        head = FlowHead(made.features, self.layout, self.steps)
         self.net = Net(self.shape[0], made, head, self.normalised)
 
 

@@ -21,7 +21,7 @@ from dspcore.patches import (
     diagnosed,
     make_head,
 )
-from dspcore_plugins.estimators.backbones import Normalised
+from dspcore_plugins.estimators.backbones import Backbone, Normalised
 
 
 class Net(nn.Module):
@@ -34,7 +34,7 @@ class Net(nn.Module):
         normalised: Whether each band is brought to mean 0 and deviation 1.
     """
 
-    def __init__(self, bands: int, backbone: nn.Module, head: Head, normalised: bool) -> None:
+    def __init__(self, bands: int, backbone: Backbone, head: Head, normalised: bool) -> None:
         super().__init__()
         self.normalise = Normalised(bands) if normalised else nn.Identity()
         self.backbone, self.head = backbone, head
@@ -70,14 +70,14 @@ class Network(Estimator):
         self.net: Net | None = None
         self.share = 1.0  # of the budget, for the network alone
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> Backbone:
         """The network from (b, bands, frames) to (b, features), with `features` as attribute."""
         raise NotImplementedError(f"{self.name}: a network must define backbone()")
 
     def build(self) -> None:
         """A new network."""
         made = self.backbone()
-        head = make_head(self.head, int(made.features), self.layout)
+        head = make_head(self.head, made.features, self.layout)
         self.net = Net(self.shape[0], made, head, self.normalised)
 
     def module(self) -> nn.Module | None:
