@@ -18,6 +18,7 @@ from dspcore.effects import Stream
 from dspcore.errors import UserError
 from dspcore.files import explained
 from dspcore.loudness import LoudnessMeter
+from dspcore.overlap import ahead, behind
 from dspcore.rack import Rack
 
 
@@ -63,6 +64,8 @@ def render(
 ) -> Rendered:
     """Render one file; any `block` gives the same result.
 
+    Reading and writing go on beside the chain, a thread each.
+
     What the chain's latency (a look-ahead) puts before the sound is cut off, so that the result
     lines up with the source, and comes out at the end instead.
 
@@ -95,16 +98,20 @@ def render(
         tail = chain.tail_seconds() if tail_seconds is None else tail_seconds
         if not 0 <= tail < math.inf:
             raise UserError(f"{source}: the tail of the chain is endless; say --tail SECONDS")
-        audio = _heard(blocks(file, block), rate, progress)
-        audio = _through(chain.stream(), _then_silence(audio, round(tail * rate) + late, block))
-        audio = _without_start(audio, late)
-        if normalize is not None:
-            audio = _levelled(audio, rate, normalize, Path(target), block)
-        first = next(audio)
-        with writing(target, rate, first.shape[0], subtype) as writer:
-            writer.write(first)
-            for part in audio:
-                writer.write(part)
+        with ahead(blocks(file, block)) as read:
+            audio = _heard(read, rate, progress)
+            audio = _then_silence(audio, round(tail * rate) + late, block)
+            audio = _without_start(_through(chain.stream(), audio), late)
+            if normalize is not None:
+                audio = _levelled(audio, rate, normalize, Path(target), block)
+            first = next(audio)
+            with (
+                writing(target, rate, first.shape[0], subtype) as writer,
+                behind(writer.write) as write,
+            ):
+                write(first)
+                for part in audio:
+                    write(part)
     return Rendered(
         Path(target), rate, first.shape[0], writer.samples, writer.subtype, dbfs(writer.peak)
     )

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Rows of equals, lowest first: a module imports from rows below its own, or from its own row.
 LAYERS = (
-    ("errors", "files", "registry", "notes"),
+    ("errors", "files", "overlap", "registry", "notes"),
     ("_native",),
     ("ops",),
     ("audio", "loudness", "losses", "report"),

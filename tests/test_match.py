@@ -193,6 +193,14 @@ def test_match_writes_sound_preset_report_and_numbers() -> None:
 
 
 @pytest.mark.usefixtures("_inside")
+def test_a_limit_ends_the_search_and_the_report_says_so() -> None:
+    done = run_match("--limit", "1e-6")
+    assert done.exit_code == 0, done.output
+    assert json.loads(Path("result/match.json").read_text())["options"]["limit_s"] == 1e-6
+    assert "limit of 1e-06 s of CPU time" in Path("result/report.html").read_text()
+
+
+@pytest.mark.usefixtures("_inside")
 def test_match_keeps_an_existing_result_unless_told() -> None:
     Path("result").mkdir()
     Path("result/preset.toml").write_text("mine")
@@ -232,6 +240,7 @@ def test_match_resamples_the_reference_only_when_told() -> None:
         ),
         (["--effort", "heroic"], {}, "'heroic' is not one of"),
         (["--seconds", "0"], {}, "--seconds"),
+        (["--limit", "0"], {}, "--limit"),
     ],
 )
 def test_match_says_what_is_wrong_with_its_options(

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,27 +178,30 @@ def test_progress_tells_the_seconds_of_the_input(source: Path) -> None:
 
 
 def test_memory_does_not_hold_the_file(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No block is asked for before the one before it was written."""
+    """Of 50 blocks, those of the threads before and behind the chain: of each two and one."""
     waiting = 0
     most = 0
+    lock = threading.Lock()
     read, write = audio.blocks, audio.Writer.write
 
     def counted(file: soundfile.SoundFile, size: int) -> Any:
         nonlocal waiting, most
         for block in read(file, size):
-            waiting += 1
-            most = max(most, waiting)
+            with lock:
+                waiting += 1
+                most = max(most, waiting)
             yield block
 
     def written(self: audio.Writer, block: torch.Tensor) -> None:
         nonlocal waiting
-        waiting -= 1
+        with lock:
+            waiting -= 1
         write(self, block)
 
     monkeypatch.setattr("dspcore.render.blocks", counted)
     monkeypatch.setattr(audio.Writer, "write", written)
     render(plain, source, source.with_name("o.wav"), block=100)
-    assert most == 1
+    assert most <= 7
 
 
 def test_real_recordings_keep_their_sound(data_folder: Path, tmp_path: Path) -> None:

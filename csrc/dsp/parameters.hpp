@@ -1,7 +1,9 @@
-// From the gradient of coefficients back to that of the parameters they were prepared from.
+// From parameters that move to coefficients, and from the gradient of coefficients back to that of the
+// parameters they were prepared from.
 #pragma once
 
-#include "dsp/dual.hpp"
+#include "dsp/launch.hpp"
+#include "dsp/tile.hpp"
 
 namespace dsp {
 namespace {
@@ -26,6 +28,42 @@ DSP_HD void back_to_parameters(const Wide* params, const Wide* gc, Wide* gp) {
     }
   }
 }
+
+/// Moving parameters of one stage for a stretch of samples, and the coefficients from them, prepared
+/// with the rows on the lanes.
+template <class Op, class T>
+struct MovingStage {
+  static constexpr int P = Op::kParams, C = Op::kCoefs;
+  using Wide = typename Traits<T>::Double;
+  static constexpr int kStretch = kChunk / 4;
+  Wide params[P][kStretch] = {};
+  T coefs[kStretch][C];
+
+  /// Parameter `i` of stage `k` as a signal (b, c, n).
+  static DSP_HD Port signal(const Port& port, int k, int i) {
+    Port r = port.from(0, 0, k, i);
+    r.value.stride[2] = r.value.stride[4];
+    r.tangent.stride[2] = r.tangent.stride[4];
+    return r;
+  }
+  DSP_HD void load(const Port& port, const Rows& rows, int k, std::int64_t t, int n) {
+    for (int i = 0; i < P; ++i) load_tile(signal(port, k, i), rows, t, n, params[i]);
+    for (int m = 0; m < n; ++m) {
+      Wide p[P], c[C];
+      for (int i = 0; i < P; ++i) p[i] = params[i][m];
+      Op::prepare(p, c);
+      for (int j = 0; j < C; ++j) coefs[m][j] = cast<T>(c[j]);
+    }
+  }
+  /// Puts the gradients of sample `m` in place of its parameters.
+  DSP_HD void back(int m, const T* gc) {
+    Wide p[P], g[C], gp[P];
+    for (int i = 0; i < P; ++i) p[i] = params[i][m];
+    for (int j = 0; j < C; ++j) g[j] = cast<Wide>(gc[j]);
+    back_to_parameters<Op>(p, g, gp);
+    for (int i = 0; i < P; ++i) params[i][m] = gp[i];
+  }
+};
 
 }  // namespace
 }  // namespace dsp

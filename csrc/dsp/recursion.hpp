@@ -15,6 +15,11 @@
 //     // State and input before the step, adjoint gs of the state after it: turns gs into the adjoint
 //     // of the state before, adds to gc, returns the adjoint of x.
 //     template <class T> static DSP_HD T adjoint(const T* c, const T* s, T x, T gy, T* gs, T* gc);
+//     // Where step is speak(follow(listen)) and only the middle has a memory: a single row of one stage
+//     // listens and speaks on all lanes.
+//     template <class T> static DSP_HD T listen(const T* c, T x);
+//     template <class T> static DSP_HD T follow(const T* c, T* s, T heard);
+//     template <class T> static DSP_HD T speak(T followed);
 //   };
 //
 // The adjoint of y = f(x) is the transposed Jacobian; run on dual numbers it is the second derivative.
@@ -25,6 +30,7 @@
 #include "dsp/framed.hpp"
 #include "dsp/op.hpp"
 #include "dsp/parameters.hpp"
+#include "dsp/stage_lanes.hpp"
 #include "dsp/stretches.hpp"
 #include "dsp/tile.hpp"
 
@@ -36,6 +42,9 @@ constexpr int kMaxStages = 8;
 
 /// Stages worked on side by side: as many as there are registers for.
 constexpr int kAtOnce = 3;
+
+/// Stages from which a single row is quicker with the stages on the lanes than with stretches of time.
+constexpr int kStageLanes = 3;
 
 template <class Op>
 struct Recursion {
@@ -98,40 +107,8 @@ struct Recursion {
     }
   }
 
-  /// Moving parameters of one stage for a stretch of samples, and the coefficients from them, prepared
-  /// with the rows on the lanes.
   template <class T>
-  struct Moving {
-    using Wide = typename Traits<T>::Double;
-    static constexpr int kStretch = kChunk / 4;
-    Wide params[P][kStretch] = {};
-    T coefs[kStretch][C];
-
-    /// Parameter `i` of stage `k` as a signal (b, c, n).
-    static DSP_HD Port signal(const Port& port, int k, int i) {
-      Port r = port.from(0, 0, k, i);
-      r.value.stride[2] = r.value.stride[4];
-      r.tangent.stride[2] = r.tangent.stride[4];
-      return r;
-    }
-    DSP_HD void load(const Port& port, const Rows& rows, int k, std::int64_t t, int n) {
-      for (int i = 0; i < P; ++i) load_tile(signal(port, k, i), rows, t, n, params[i]);
-      for (int m = 0; m < n; ++m) {
-        Wide p[P], c[C];
-        for (int i = 0; i < P; ++i) p[i] = params[i][m];
-        Op::prepare(p, c);
-        for (int j = 0; j < C; ++j) coefs[m][j] = cast<T>(c[j]);
-      }
-    }
-    /// Puts the gradients of sample `m` in place of its parameters.
-    DSP_HD void back(int m, const T* gc) {
-      Wide p[P], g[C], gp[P];
-      for (int i = 0; i < P; ++i) p[i] = params[i][m];
-      for (int j = 0; j < C; ++j) g[j] = cast<Wide>(gc[j]);
-      back_to_parameters<Op>(p, g, gp);
-      for (int i = 0; i < P; ++i) params[i][m] = gp[i];
-    }
-  };
+  using Moving = MovingStage<Op, T>;
 
   /// Samples [0, n) of a tile through G stages at once: the next stage works on a sample while the first
   /// takes the next one, so that the time of one recursion hides that of the others.
@@ -176,9 +153,16 @@ struct Recursion {
         if (!moving) coefficients(params, rows, k, 0, c[k]);
       }
       const std::int64_t chunks = stretched<T>(length, moving);
-      if constexpr (kOnLanes<T>)
-        if (chunks) run_stretches(rows, chunks, stages, c, s);
-      for (std::int64_t t0 = chunks * kChunk; t0 < length; t0 += kChunk) {
+      std::int64_t done = chunks * kChunk;
+      if constexpr (kOnLanes<T>) {
+        if (stages_on_lanes<T>(stages, chunks, keep.there)) {
+          run_stages(rows, stages, c, s);
+          done = length;
+        } else if (chunks) {
+          run_stretches(rows, chunks, stages, c, s);
+        }
+      }
+      for (std::int64_t t0 = done; t0 < length; t0 += kChunk) {
         const int n = int(length - t0 < kChunk ? length - t0 : kChunk);
         load_tile(x, rows, t0, n, tile);
         prefetch_tile<T>(x, rows, t0 + kChunk, kChunk);
@@ -199,6 +183,10 @@ struct Recursion {
             }
         } else {
           int k = 0;
+#ifndef __CUDACC__
+          if constexpr (kParts<Op, T>)
+            if (stages == 1) advance_in_parts<Op>(c[k++], s[0], n, tile);
+#endif
           for (; k + kAtOnce <= stages; k += kAtOnce) advance<kAtOnce>(c + k, s + k, n, tile);
           for (; k < stages; ++k) advance<1>(c + k, s + k, n, tile);
         }
@@ -210,7 +198,23 @@ struct Recursion {
 
     DSP_HD bool few_rows(int lanes) const { return few(rows(), x, params, attrs, lanes); }
 
+    /// Of plain numbers, where nothing is kept for the backward pass.
+    template <class T>
+    static DSP_HD bool stages_on_lanes(int stages, std::int64_t chunks, bool kept) {
+      return std::is_arithmetic_v<T> && stages >= kStageLanes && chunks > 0 && !kept;
+    }
+
 #ifndef __CUDACC__
+    /// A whole row, its stages on the lanes.
+    template <class T>
+    void run_stages(const Rows& rows, int stages, const T (*c)[C], T (*s)[S]) const {
+      if constexpr (std::is_arithmetic_v<T>) {
+        const std::int64_t item = rows.item(0), channel = rows.channel(0);
+        const Series<T, T> from(x, item, channel), to(y, item, channel);
+        StageLanes<Op, T, kMaxStages>::run(stages, c, s, from, to, x.size(2));
+      }
+    }
+
     /// The first chunks of a row, on lanes.
     template <class T>
     void run_stretches(const Rows& rows, std::int64_t chunks, int stages, const T (*c)[C], T (*s)[S]) const {

@@ -29,14 +29,21 @@ struct Compressor {
   static constexpr double kFloor = 1e-6;                     // -120 dB: below it a level is silence
 
   template <class T>
-  static DSP_HD T step(const T* c, T* s, T x) {
+  static DSP_HD T listen(const T* c, T x) {
     const T level = T(kDbPerNeper) * log_(max_(abs_(x), T(kFloor)));
     T slope, knee_slope;
-    const T wanted = c[1] * knee_curve(c, level, slope, knee_slope);
-    // Less gain is an attack: the smoother falls.
-    s[0] = s[0] + select(less(wanted, s[0]), c[3], c[4]) * (wanted - s[0]);
-    return exp_(s[0] * T(1 / kDbPerNeper));
+    return c[1] * knee_curve(c, level, slope, knee_slope);
   }
+  /// Less gain is an attack: the smoother falls.
+  template <class T>
+  static DSP_HD T follow(const T* c, T* s, T wanted) {
+    return s[0] = s[0] + select(less(wanted, s[0]), c[3], c[4]) * (wanted - s[0]);
+  }
+  template <class T>
+  static DSP_HD T speak(T gain_db) { return exp_(gain_db * T(1 / kDbPerNeper)); }
+
+  template <class T>
+  static DSP_HD T step(const T* c, T* s, T x) { return speak(follow(c, s, listen(c, x))); }
 
   template <class T>
   static DSP_HD T adjoint(const T* c, const T* s, T x, T gy, T* gs, T* gc) {
@@ -76,16 +83,20 @@ struct HeldCompressor {
   }
 
   template <class T>
-  static DSP_HD T step(const T* c, T* s, T x) {
-    const T level = T(kDbPerNeper) * log_(max_(abs_(x), T(Compressor::kFloor)));
-    T slope, knee_slope;
-    const T wanted = c[1] * knee_curve(c, level, slope, knee_slope);
+  static DSP_HD T listen(const T* c, T x) { return Compressor::listen(c, x); }
+  template <class T>
+  static DSP_HD T follow(const T* c, T* s, T wanted) {
     const auto attack = less(wanted, s[0]);
     const T count = s[1] + T(1);
     s[0] = s[0] + select(attack, c[3], c[4] * after_hold(count, c[5])) * (wanted - s[0]);
     s[1] = select(attack, T(0), count);
-    return exp_(s[0] * T(1 / kDbPerNeper));
+    return s[0];
   }
+  template <class T>
+  static DSP_HD T speak(T gain_db) { return Compressor::speak(gain_db); }
+
+  template <class T>
+  static DSP_HD T step(const T* c, T* s, T x) { return speak(follow(c, s, listen(c, x))); }
 
   template <class T>
   static DSP_HD T adjoint(const T* c, const T* s, T x, T gy, T* gs, T* gc) {

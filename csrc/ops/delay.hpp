@@ -61,15 +61,27 @@ struct Delay {
         T* in_line[kMaxLines];
         for (int i = 0; i < lines; ++i) in_line[i] = Track<Real, T>(line, row, i).value;
         const auto rows = [&](const Port& port) { return [&port, row](int i) { return Series<Real, T>(port, row, i); }; };
-        if (done) net.forward(most, rows(x), rows(y), in_line);
+        if (done && sections == 0) net.forward(most, rows(x), rows(y), in_line, [](auto...) {});
+        if (done && sections > 0)
+          with_line_lanes(lines, sections, item.c, s, [&](auto lanes) {
+            net.forward(most, rows(x), rows(y), in_line, [&](std::int64_t t, int n, auto* out) {
+              for (int m = 0, some; m < n; m += some) {
+                const int into = int((t + m) % kChunk);
+                if (into == 0 && kept.given()) {
+                  lanes.states(s);
+                  keep(item, s, t + m);
+                }
+                some = n - m < kChunk - into ? n - m : kChunk - into;
+                lanes.run(m, some, out);
+              }
+            });
+            lanes.states(s);
+          });
       }
 #endif
       for (std::int64_t t0 = done ? item.length : 0; t0 < item.length; t0 += kChunk) {
-        for (int i = 0; i < lines; ++i) {
-          kept.store(last[i], row, i, t0 / kChunk, sections, 0);
-          for (int k = 0; k < sections; ++k)
-            for (int j = 0; j < 2; ++j) kept.store(s[i][k][j], row, i, t0 / kChunk, k, j);
-        }
+        for (int i = 0; i < lines; ++i) kept.store(last[i], row, i, t0 / kChunk, sections, 0);
+        keep(item, s, t0);
         const std::int64_t end = t0 + kChunk < item.length ? t0 + kChunk : item.length;
         for (std::int64_t t = t0; t < end;) {
           const int n = item.stretch(delay, t, int(end - t));
@@ -103,6 +115,14 @@ struct Delay {
         for (int k = 0; k < sections; ++k)
           for (int j = 0; j < 2; ++j) state_out.store(s[i][k][j], row, i, k, j);
       }
+    }
+
+    /// The filters' states before the chunk at t0.
+    template <class T>
+    DSP_HD void keep(const Item<T>& item, const T (*s)[kMaxSections][2], std::int64_t t0) const {
+      for (int i = 0; i < item.lines; ++i)
+        for (int k = 0; k < item.sections; ++k)
+          for (int j = 0; j < 2; ++j) kept.store(s[i][k][j], item.row, i, t0 / kChunk, k, j);
     }
   };
 
@@ -143,7 +163,7 @@ struct Delay {
       if constexpr (kSideBySide<T>) {
         StillNetwork<T, kMaxLines> net;
         int most;
-        done = item.still(delay, net, most);
+        done = sections == 0 && item.still(delay, net, most);
         T *in_line[kMaxLines], *in_owed[kMaxLines];
         for (int i = 0; i < lines; ++i) {
           in_line[i] = Track<Real, T>(line, row, i).value;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -71,6 +72,13 @@ FORM = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 )
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random guesses.")
+@click.option(
+    "--limit",
+    "limit_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="CPU time after which the best found so far counts.  [default: none]",
+)
 @click.option("--true", metavar="CHAIN", help="Preset with the settings sought, shown beside.")
 @click.option("--resample", is_flag=True, help="Bring the reference to the dry sound's rate.")
 @click.option("--overwrite", is_flag=True, help="Replace a result that exists.")
@@ -83,6 +91,7 @@ def command(
     seconds: float,
     effort: str,
     seed: int,
+    limit_s: float | None,
     true: str | None,
     resample: bool,
     overwrite: bool,
@@ -125,6 +134,7 @@ def command(
             seconds=seconds,
             effort=effort,
             seed=seed,
+            limit_s=math.inf if limit_s is None else limit_s,
             title=f"{Path(dry).name} made to sound like {Path(reference).name}",
             notes=notes,
         )
@@ -142,9 +152,11 @@ def find(
     seconds: float = SECONDS,
     effort: str = "normal",
     seed: int = 0,
+    limit_s: float = math.inf,
     notes: Sequence[str] = (),
 ) -> Match:
     """Search under a progress bar, write the result into `folder`, and say what was found."""
+    begin = time.process_time()
     with Bar() as bar:
         found = match(
             dry,
@@ -153,17 +165,21 @@ def find(
             fixed=fix,
             seconds=seconds,
             seed=seed,
+            limit_s=limit_s,
             progress=bar,
             **EFFORTS[effort],
         )
     rate = chain.sample_rate
     said = [*notes, *_lengths(dry.shape[1] / rate, reference.shape[1] / rate, seconds)]
+    if time.process_time() - begin > limit_s:
+        said.append(f"The search ended at its limit of {limit_s:g} s of CPU time.")
     said.append(f"Searched by dspcore {__version__}, effort {effort}, seed {seed}.")
     options = {
         "fix": list(fix),
         "seconds": seconds,
         "effort": effort,
         "seed": seed,
+        "limit_s": None if math.isinf(limit_s) else limit_s,
         "dspcore": __version__,
     }
     save_match(found, folder, true=true, title=title, notes=said, options=options)

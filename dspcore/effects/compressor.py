@@ -51,14 +51,7 @@ class Compressor(Effect):
         gain_state, mean_state, past = (None, None, None) if state is None else state
         key = level.linked(level.listened(self, audio, params))
         p, rate = level.controls(self, params), self.sample_rate
-        settings = {
-            "threshold_db": p["threshold_db"],
-            "ratio": p["ratio"],
-            "knee_db": p["knee_db"],
-            "attack": smoothing(p["attack_ms"], rate),
-            "release": smoothing(p["release_ms"], rate),
-            "hold": p["hold_ms"] * (rate / 1000),
-        }
+        settings, made_up = self.settled(params, lambda: self._settings_of(p))
         rms = self.detection == "rms"
         if self.topology == "feedback":
             averaging = smoothing(p["averaging_ms"], rate) if rms else 1.0
@@ -71,13 +64,26 @@ class Compressor(Effect):
                 square, mean_state = ops.onepole(key * key, pole, "lowpass", mean_state)
                 key = square.clamp(min=1e-12).sqrt()
             gain, gain_state = ops.compressor_gain(key, **settings, state=gain_state)
+        mix = p["mix"].to(audio.dtype)
+        audio, past = level.delayed(audio, self.latency_samples(), past)
+        wet = mix * made_up.to(audio.dtype) * gain
+        return audio * (1 - mix + wet), (gain_state, mean_state, past)
+
+    def _settings_of(self, p: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """What the ops want of the parameters, and the make-up gain."""
+        rate = self.sample_rate
+        settings = {
+            "threshold_db": p["threshold_db"],
+            "ratio": p["ratio"],
+            "knee_db": p["knee_db"],
+            "attack": smoothing(p["attack_ms"], rate),
+            "release": smoothing(p["release_ms"], rate),
+            "hold": p["hold_ms"] * (rate / 1000),
+        }
         makeup_db = p["makeup_db"]
         if self.makeup == "auto":
             makeup_db = makeup_db + 0.5 * (1 / p["ratio"] - 1) * p["threshold_db"]
-        mix = p["mix"].to(audio.dtype)
-        audio, past = level.delayed(audio, self.latency_samples(), past)
-        wet = mix * level.linear(makeup_db).to(audio.dtype) * gain
-        return audio * (1 - mix + wet), (gain_state, mean_state, past)
+        return settings, level.linear(makeup_db)
 
     def latency_samples(self) -> int:
         """The look-ahead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,15 @@ from torch.nn import functional
 from dspcore.effects.param import Choice, File, Param
 from dspcore.effects.stream import GLIDE_MS, Stream, Value
 from dspcore.errors import checking_values, nearest
+from dspcore.ops.compiling import unseen
+
+Derived = TypeVar("Derived")
 
 
 class Settings(dict[str, Tensor]):
     """The effect's own values as `process` gets them, and what it derived from them."""
 
-    derived: Tensor | None = None
+    derived: Any = None
 
 
 class Effect(nn.Module):
@@ -38,6 +41,8 @@ class Effect(nn.Module):
     channels: ClassVar[Literal["any", "stereo"]] = "any"
     #: Whether it changes by itself as time goes on, so that the same sound later sounds different.
     moves: ClassVar[bool] = False
+    #: Samples at a time where no gradient is wanted: of one whose lines would not fit the caches.
+    piece: ClassVar[int | None] = None
     #: Further audio by name (a side-chain): `forward` takes it, and `process` finds it in `params`.
     inputs: ClassVar[tuple[str, ...]] = ()
     #: The class's name in snake_case, for presets and the command line, and other names for it.
@@ -93,8 +98,10 @@ class Effect(nn.Module):
         """
         raise NotImplementedError(f"{self.name}: an effect must define process()")
 
-    def settled(self, params: dict[str, Tensor], make: Callable[[], Tensor]) -> Tensor:
-        """``make()``, what `process` derives from `params` alone; kept from block to block.
+    def settled(self, params: dict[str, Tensor], make: Callable[[], Derived]) -> Derived:
+        """``make()``, what `process` derives from `params`; kept from block to block.
+
+        It may depend on the batch, the channels, the type and the device of the audio too.
 
         A stream at the effect's own values designs its filters once. One such thing an effect.
         """
@@ -102,7 +109,8 @@ class Effect(nn.Module):
             return make()
         if params.derived is None:
             params.derived = make()
-        return params.derived
+        derived: Derived = params.derived
+        return derived
 
     def tail_seconds(self) -> float:
         """How long the output rings, down to -60 dB, after the input ends."""
@@ -259,16 +267,34 @@ class Effect(nn.Module):
                     )
         audio = audio.expand(batch, -1, -1)
         if not params and checking_values():
-            return self.process(audio, self._own_settings(audio), state)
+            return self._process(audio, self._own_settings(audio), state)
         ready = {name: spread(params.get(name, self.values[name]), audio) for name in self.params}
         for name in self.inputs:
             if isinstance(given := params.get(name), Tensor):
                 ready[name] = given.expand(batch, -1, -1)
-        return self.process(audio, ready, state)
+        return self._process(audio, ready, state)
+
+    def _process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
+        """`process`, in pieces where that is better."""
+        piece, t = self.piece, audio.shape[2]
+        if piece is None or t < 2 * piece or not unseen(audio, *params.values()):
+            return self.process(audio, params, state)
+        out = None
+        for start in range(0, t, piece):
+            part = slice(start, min(start + piece, t))
+            given = params
+            if any(value.shape[-1] == t for value in params.values()):
+                given = {k: v[..., part] if v.shape[-1] == t else v for k, v in params.items()}
+            done, state = self.process(audio[..., part], given, state)
+            out = done.new_empty(*done.shape[:2], t) if out is None else out
+            out[..., part] = done
+        assert out is not None
+        return out, state
 
     def _own_settings(self, audio: Tensor) -> Settings:
         """The effect's own values for this audio, made anew where they or it have changed."""
-        place = (audio.shape[0], audio.device, torch.is_inference_mode_enabled())
+        kind = (audio.shape[:2], audio.dtype, audio.device)
+        place = (*kind, torch.is_inference_mode_enabled())
         key = (*self.values.values(), *self.options.values(), *place)
         if self._settings is None or self._settings[0] != key:
             values = {name: spread(value, audio) for name, value in self.values.items()}

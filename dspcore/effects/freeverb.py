@@ -33,6 +33,7 @@ class Freeverb(Effect):
     """
 
     channels = "stereo"
+    piece = 4_096
 
     room = Param(0.0, 1.0, default=0.5, doc="How large the room is: how long it rings.")
     damping = Param(0.0, 1.0, default=0.5, doc="How much sooner highs end.")
@@ -45,38 +46,57 @@ class Freeverb(Effect):
         return [max(2.0, float(round((n + s) * scale))) for s in (0, _SPREAD) for n in tuning]
 
     def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
-        """Every comb is a row of its own; rows run side by side."""
-        comb_state, *pass_states = (None,) * 5 if state is None else state
+        """Two networks of lines: the combs of both sides, and for each side the all-passes."""
+        comb_state, pass_state = (None, None) if state is None else state
         b, _, t = audio.shape
-        p = {name: value[:, None] for name, value in params.items()}
-        lengths = self._lengths(*_COMBS)
-        rows, delays = len(lengths), p["room"].new_tensor(lengths)
-        feedback = (0.7 + 0.28 * p["room"]).expand(-1, rows, -1).flatten(0, 1)[:, None, None]
-        d = 0.4 * p["damping"][:, 0]  # (b, 1) or (b, t)
-        zero, one = torch.zeros_like(d), torch.ones_like(d)
-        lowpass = torch.stack([1 - d, zero, zero, one, -d, zero], 1)  # (b, 6, n)
-        lowpass = lowpass[:, None].expand(-1, rows, -1, -1).flatten(0, 1)[:, None, None]
-        into = (_INPUT * audio.sum(1))[:, None].expand(-1, rows, -1).reshape(b * rows, 1, t)
-        combs, comb_state = ops.delay(
-            into,
-            delays.expand(b, -1).reshape(b * rows, 1),
-            feedback,
-            lowpass,
+        combs, loop, passes, matrix = self.settled(params, lambda: self._networks(audio, params))
+        wet, comb_state = ops.delay(
+            (_INPUT * audio.sum(1, keepdim=True)).expand(-1, combs.shape[1], -1),
+            combs,
+            torch.eye(combs.shape[1], dtype=audio.dtype, device=audio.device)[None],
+            loop,
             comb_state,
-            max_delay=max(lengths),
+            max_delay=max(self._lengths(*_COMBS)),
         )
-        wet = combs.reshape(b, 2, -1, t).sum(2)
-        after = []
-        for length, before in zip(_ALLPASSES, pass_states, strict=True):
-            both = self._lengths(length)
-            n = delays.new_tensor(both)[None]
-            wet, kept = ops.comb(wet, n, 0.5, 1.5, -1.0, before, max_delay=max(both))
-            after.append(kept)
+        wet = wet.unflatten(1, (2, -1)).sum(2)
+        late, pass_state = ops.delay(
+            wet.reshape(2 * b, 1, t).expand(-1, passes.shape[1], -1),
+            passes,
+            matrix,
+            state=pass_state,
+            max_delay=max(self._lengths(*_ALLPASSES)),
+        )
+        wet = wet - late.sum(1).reshape(b, 2, t)
+        p = {name: value[:, None] for name, value in params.items()}
         width = p["width"].to(audio.dtype)
         own, other = _OUTPUT * (0.5 + width / 2), _OUTPUT * (0.5 - width / 2)
         room = own * wet + other * wet.flip(1)
         mix = p["mix"].to(audio.dtype)
-        return audio + mix * (room - audio), (comb_state, *after)
+        return audio + mix * (room - audio), (comb_state, pass_state)
+
+    def _networks(self, audio: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Lengths of the combs, (b, 16), and their loops; lengths of the all-passes, (2 b, 4), and
+        what goes from line to line there.
+
+        With a_k the input of all-pass k, its sign changed where k is odd, and u_k what its line
+        gives, a_k+1 is ``a_k - u_k``, and what goes into the line is ``a_k + u_k / 2``.
+        """
+        b = audio.shape[0]
+        combs = torch.tensor(self._lengths(*_COMBS), dtype=torch.float64, device=audio.device)
+        feedback, d = torch.broadcast_tensors(0.7 + 0.28 * params["room"], 0.4 * params["damping"])
+        zero, one = torch.zeros_like(d), torch.ones_like(d)
+        loop = torch.stack([feedback * (1 - d), zero, zero, one, -d, zero], 1)[:, None, None]
+        count = len(_ALLPASSES)
+        passes = combs.new_tensor(self._lengths(*_ALLPASSES)).reshape(2, count)
+        matrix = 0.5 * torch.eye(count, dtype=audio.dtype, device=audio.device)
+        matrix = matrix - torch.ones_like(matrix).tril(-1)
+        lines = len(combs)
+        return (
+            combs.expand(b, -1),
+            loop.expand(-1, lines, -1, -1, -1),
+            passes.repeat(b, 1),
+            matrix[None],
+        )
 
     def decay_seconds(self) -> float:
         """How long lows take to fall by 60 dB in the longest comb."""

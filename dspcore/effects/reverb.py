@@ -30,6 +30,8 @@ class Reverb(Effect):
     octave at the crossovers. Mono stays mono, stereo stays stereo.
     """
 
+    piece = 16_384
+
     size = Choice(*_SIZES, default="medium", doc="Lengths of the lines.")
     decay_low_s = Param(0.1, 20.0, default=1.8, scale="log", doc="Decay to -60 dB of the lows.")
     decay_mid_s = Param(0.1, 20.0, default=1.5, scale="log", doc="That of the middle.")
@@ -67,22 +69,29 @@ class Reverb(Effect):
         channels = audio.shape[1]
         if channels > 2:
             raise ValueError(f"{self.name}: audio must be mono or stereo, got {channels} channels")
-        p = {name: value[:, None] for name, value in params.items()}
-        in_samples = self._lengths()
-        lengths = torch.tensor(in_samples, dtype=torch.float64, device=audio.device)
-        into, out = audio.new_tensor(_INTO), audio.new_tensor(_OUT)
-        if channels == 1:
-            into, out = into.sum(1, keepdim=True), out.sum(0, keepdim=True) * 0.5**0.5
+        into, lengths, matrix, out, loop = self.settled(
+            params, lambda: self._network(audio, params)
+        )
         wet, state = ops.delay(
             into @ audio,
             lengths.expand(audio.shape[0], -1),
-            audio.new_tensor(_MATRIX)[None],
-            self.settled(params, lambda: self._absorption(p, lengths)),
+            matrix,
+            loop,
             state,
-            max_delay=max(in_samples),
+            max_delay=max(self._lengths()),
         )
-        mix = p["mix"].to(audio.dtype)
-        return audio + mix * (0.5 * (out @ wet) - audio), state
+        mix = params["mix"][:, None].to(audio.dtype)
+        return audio + mix * (out @ wet - audio), state
+
+    def _network(self, audio: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Into the lines, their lengths, between them, out of them, and what is lost on the way."""
+        lengths = torch.tensor(self._lengths(), dtype=torch.float64, device=audio.device)
+        into, out = audio.new_tensor(_INTO), 0.5 * audio.new_tensor(_OUT)
+        if audio.shape[1] == 1:
+            into, out = into.sum(1, keepdim=True), out.sum(0, keepdim=True) * 0.5**0.5
+        p = {name: value[:, None] for name, value in params.items()}
+        matrix = audio.new_tensor(_MATRIX)[None]
+        return into, lengths, matrix, out, self._absorption(p, lengths)
 
     def tail_seconds(self) -> float:
         """The longest of the decays."""

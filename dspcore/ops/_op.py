@@ -175,6 +175,15 @@ class Op:
             self._run(_FORWARD, attrs, [*arguments, *made, *blanks])
         return tuple(made)
 
+    def into(
+        self, arguments: Sequence[Tensor], made: Sequence[Maybe], attrs: tuple[int, ...] = ()
+    ) -> None:
+        """Write results and workspaces into tensors that are there: for calls that are `unseen`.
+
+        None stands for a workspace that only the backward pass reads.
+        """
+        self._run(_FORWARD, attrs, [*arguments, *made])
+
     def backward(
         self,
         arguments: Sequence[Tensor],

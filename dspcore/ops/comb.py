@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dspcore.ops._check import audio, row_control
-from dspcore.ops.delay import delay
+from dspcore.ops.delay import carry, delay
 
 
 def comb(
@@ -116,9 +116,12 @@ def _comb(
         back.reshape(b * c, 1, 1, back.shape[2]),
         state=None
         if state is None
-        else (state.reshape(b * c, 1, state.shape[2]), x.new_zeros((b * c, 1, 0, 2))),
+        else (
+            carry(state.reshape(b * c, 1, state.shape[2]), state),
+            x.new_zeros((b * c, 1, 0, 2)),
+        ),
         max_delay=max_delay,
         interpolation=interpolation,
     )
     y = torch.addcmul(through * x, through * back + on, late.reshape(b, c, t))
-    return y, line.reshape(b, c, line.shape[2])
+    return y, carry(line.reshape(b, c, line.shape[2]), line)

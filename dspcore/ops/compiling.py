@@ -1,9 +1,14 @@
-"""What torch.compile may take for granted."""
+"""What torch.compile may take for granted, and whether it or anyone else looks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from dspcore.ops._op import watched
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -16,3 +21,8 @@ def constant(function: _Function) -> _Function:
     """
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
     return function
+
+
+def unseen(*arguments: Tensor | None) -> bool:
+    """Is it nobody's business how a function of these is computed: no gradient, trace or count?"""
+    return not watched(*arguments) and not torch._C._len_torch_dispatch_stack()

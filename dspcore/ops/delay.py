@@ -11,6 +11,7 @@ from torch import Tensor
 from dspcore.ops._check import audio, signal_state
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
+from dspcore.ops.compiling import unseen
 from dspcore.ops.sosfilt import reference_section
 
 _MAX_LINES, _MAX_SECTIONS = 16, 4  # kMostLines and kMostSections in csrc/ops/shared/delay_lines.hpp
@@ -99,16 +100,63 @@ def delay(
         raise ValueError(f"delay: max_delay must be at least 2 samples, got {max_delay}")
     history = math.ceil(max_delay) + 2 + (interpolation == "allpass")  # and its last output
     past, filters = (None, None) if state is None else state
-    y, past, filters = _OP(
+    arguments = (
         x,
         d.expand(b, lines, d.shape[2]),
         matrix.to(x.dtype).expand(b, lines, lines, -1),
         sos.to(torch.float64).expand(b, lines, k, 6, -1),
         signal_state("delay", past, x, (b, lines, history)),
         signal_state("delay", filters, x, (b, lines, k, 2)),
-        attrs=(_KINDS.index(interpolation),),
     )
+    attrs = (_KINDS.index(interpolation),)
+    # Behind the past of an all-pass lies its last output, which growing lines would write over.
+    if t < history and interpolation != "allpass" and unseen(*arguments):
+        return _grown(*arguments, attrs)
+    y, past, filters = _OP(*arguments, attrs=attrs)
     return y, (past, filters)
+
+
+class _Reel:
+    """Lines (b, l, n) that blocks are added to, and how many of their samples are written."""
+
+    def __init__(self, lines: Tensor) -> None:
+        self.lines, self.written = lines, 0
+
+
+def _grown(
+    x: Tensor,
+    d: Tensor,
+    matrix: Tensor,
+    sos: Tensor,
+    past: Tensor,
+    filters: Tensor,
+    attrs: tuple[int, ...],
+) -> tuple[Tensor, DelayState]:
+    """The op on lines that grow in place: a block costs its own length, however long the lines are.
+
+    The past that is returned is a part of the lines. Only what came last may be continued there: a
+    state that was continued already, or is anyone else's, is copied first, as in a plain call.
+    """
+    t, history = x.shape[2], past.shape[2]
+    reel, begin = getattr(past, "reel", None) or (None, 0)
+    if reel is None or reel.written != begin + history or reel.written + t > reel.lines.shape[2]:
+        reel, begin = _Reel(x.new_empty(*x.shape[:2], 2 * history + t)), 0
+    lines = reel.lines[..., begin : begin + history + t]
+    after = reel.lines[..., begin + t : begin + t + history]
+    reel.written = begin + t + history
+    after.reel = (reel, begin + t)  # type: ignore[attr-defined]
+    y, filters_after = (
+        torch.empty_like(x, memory_format=torch.contiguous_format),
+        torch.empty_like(filters, memory_format=torch.contiguous_format),
+    )
+    _OP.into((x, d, matrix, sos, past, filters), (y, after, filters_after, lines, None), attrs)
+    return y, (after, filters_after)
+
+
+def carry(view: Tensor, past: Tensor) -> Tensor:
+    """`view`, another shape of `past`, which may be continued wherever that may."""
+    view.reel = getattr(past, "reel", None)  # type: ignore[attr-defined]
+    return view
 
 
 def _lagrange(w: Tensor, point: float, cubic: bool) -> Tensor:

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 import dspcore
 from dspcore import audio as files
-from dspcore.effects import Cabinet, ConvolutionReverb, Effect, Freeverb, NoiseReverb, Plate
+from dspcore.effects import (
+    Cabinet,
+    ConvolutionReverb,
+    Effect,
+    Freeverb,
+    NoiseReverb,
+    Plate,
+    Reverb,
+)
 from dspcore.effects.noise_reverb import octaves
 from dspcore.errors import UserError
 
@@ -208,3 +216,14 @@ def test_a_cabinet_is_a_speaker(model: str) -> None:
     peak = int(gain.argmax())
     assert 1_500 < peak < 5_000
     assert abs(float(gain[1_000])) < 6
+
+
+@pytest.mark.parametrize("kind", [Freeverb, Reverb])
+def test_a_room_in_pieces_is_the_room(kind: type[Effect]) -> None:
+    """Where no gradient is wanted a long sound is worked on in pieces, moving settings with it."""
+    assert kind.piece is not None
+    effect = kind(RATE)
+    sound = torch.randn(1, 2, 5 * kind.piece // 2, dtype=torch.float64)
+    mix = torch.linspace(0, 1, sound.shape[2], dtype=torch.float64)[None]
+    whole = effect(sound.clone().requires_grad_(), mix=mix).detach()
+    torch.testing.assert_close(effect(sound, mix=mix), whole)

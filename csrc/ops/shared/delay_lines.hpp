@@ -101,8 +101,11 @@ constexpr int kMostLines = 16, kMostSections = 4;  // the Python op refuses more
 #ifndef __CUDACC__
     /// The same as a network that stands still, if it is one that can be read throughout; `most` samples at once.
     bool still(const Port& delay, StillNetwork<T, kMostLines>& net, int& most) const {
-      if (moving || matrix_moves || sections > 0 || kind == kAllpass) return false;
+      if (moving || matrix_moves || (sections > 0 && filters_move) || kind == kAllpass) return false;
       net.lines = lines;
+      net.apart = true;
+      for (int i = 0; i < lines; ++i)
+        for (int j = 0; j < lines; ++j) net.apart = net.apart && (i == j || feedback[i][j] == T(0));
       net.history = history;
       net.length = length;
       net.feedback = feedback;

@@ -1,5 +1,5 @@
 // Delay lines whose delays and matrix stand still, on plain numbers: what a stretch of samples reads, mixes
-// and owes, with time on the vector registers, and both passes of a network without filters in its loop. A
+// and owes, with time on the vector registers, and both passes of a network (back: without filters in its loop). A
 // pack that reaches past the end of a stretch touches local arrays only, never the lines.
 #pragma once
 
@@ -88,7 +88,7 @@ inline T still_spread(const T* w, const T* weight, const T* slope, int n, const 
   return total(sum) + rest;
 }
 
-/// A network whose delays and matrix stand still, with nothing in its loop.
+/// A network whose delays and matrix stand still.
 template <class T, int kLines>
 struct StillNetwork {
   static constexpr int kRoom = kSpan + 64 / int(sizeof(T));  // rows do not lie on the same cache lines
@@ -96,12 +96,14 @@ struct StillNetwork {
   std::int64_t history, length, place[kLines];  // of what output 0 is read from, less one sample
   T weight[kLines][4], slope[kLines][4];
   const T (*feedback)[kLines];
+  bool apart;  // every line feeds itself alone
 
   /// Stretches of at most so many samples read nothing that they write.
   int span(double shortest) const { return shortest - 1 < kSpan ? int(shortest) - 1 : kSpan; }
 
-  template <class Rows>
-  void forward(int most, const Rows& x, const Rows& y, T* const* line) const {
+  /// `filter(t, n, u)` is what samples [t, t + n) of the outputs pass on their way back.
+  template <class Rows, class Filter>
+  void forward(int most, const Rows& x, const Rows& y, T* const* line, const Filter& filter) const {
     T u[kLines][kRoom] = {}, w[kRoom] = {};
     for (std::int64_t t = 0; t < length; t += most) {
       const int n = int(length - t < most ? length - t : most);
@@ -109,15 +111,16 @@ struct StillNetwork {
         still_read(line[j] + place[j] + t, weight[j], n, u[j]);
         put_all(y(j), t, n, u[j]);
       }
+      filter(t, n, u);
       for (int i = 0; i < lines; ++i) {
         x(i).copy(t, n, w);
-        still_mix(feedback[i], 1, lines, u, n, w);
+        still_mix(apart ? feedback[i] + i : feedback[i], 1, apart ? 1 : lines, apart ? u + i : u, n, w);
         std::memcpy(line[i] + history + t, w, sizeof(T) * std::size_t(n));
       }
     }
   }
 
-  /// Adds to the gradients of the delays and of the matrix.
+  /// Nothing in the loop. Adds to the gradients of the delays and of the matrix.
   template <class Rows>
   void backward(int most, const Rows& gy, const Rows& gx, T* const* line, T* const* owed, double* gdelay,
                 double (*gmatrix)[kLines]) const {
