@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -92,6 +96,74 @@ def pedalboard() -> Run:
     return run
 
 
+def stand_in_for_torchaudio() -> None:
+    """A module without functions where torchaudio is missing: peers import it and do without."""
+    if "torchaudio" not in sys.modules and find_spec("torchaudio") is None:
+        module, functional = ModuleType("torchaudio"), ModuleType("torchaudio.functional")
+        module.__dict__.update(__version__="2.4.0", functional=functional)
+        functional.__dict__["lfilter"] = None
+        sys.modules |= {"torchaudio": module, "torchaudio.functional": functional}
+
+
+def difffx() -> Run:
+    stand_in_for_torchaudio()
+    from diffFx_pytorch.processors.eq import ParametricEqualizer
+
+    eq = ParametricEqualizer(sample_rate=RATE, num_peak_filters=len(HZ) - 2)
+    bands = ("low_shelf", *[f"peak_{i}" for i in range(1, len(HZ) - 1)], "high_shelf")
+    fields = {"gain_db": "gain_db", "hz": "frequency", "q": "q_factor"}
+
+    def run(given: Tensors) -> Tensor:
+        settings = {
+            f"{band}_{field}": given[name][:, i]
+            for i, band in enumerate(bands)
+            for name, field in fields.items()
+        }
+        out: Tensor = eq(given["x"], None, settings)
+        return out
+
+    return run
+
+
+def grafx() -> Run:
+    """By frequency sampling, the way that needs no torchaudio."""
+    stand_in_for_torchaudio()
+    from grafx.processors.eq import ParametricEqualizer
+
+    eq = ParametricEqualizer(
+        len(HZ), backend="fsm", fsm_fir_len=SAMPLES + SAMPLES % 2, flashfftconv=False
+    )
+    eq.get_biquad_coefficients = eq.get_biquad_coefficients_with_shelving_filters
+
+    def run(given: Tensors) -> Tensor:
+        # What its activations turn into frequency, bandwidth and gain.
+        share = 2.0 * given["hz"] / RATE
+        w0 = torch.log(share / (1.0 - share))
+        gain = given["gain_db"] * (math.log(10.0) / 40.0)
+        out: Tensor = eq(given["x"], w0[:, None], -torch.log(given["q"])[:, None], gain[:, None])
+        return out
+
+    return run
+
+
+def torchfx() -> Run:
+    from torchfx.filter import HiShelving, LoShelving, ParametricEQ
+    from torchfx.filter.fused import FusedSOSCascade
+
+    def run(given: Tensors) -> Tensor:
+        rows = zip(*(given[name].tolist() for name in ("hz", "gain_db", "q")), strict=True)
+        out = []
+        for x, (hz, gain_db, q) in zip(given["x"], rows, strict=True):
+            # Its gains count twice in dB.
+            bands = [ParametricEQ(hz[i], q[i], gain_db[i] / 2, RATE) for i in range(1, len(hz) - 1)]
+            low = LoShelving(hz[0], q[0], gain_db[0] / 2, "db", RATE)
+            high = HiShelving(hz[-1], q[-1], gain_db[-1] / 2, "db", RATE)
+            out.append(FusedSOSCascade(low, *bands, high)(x))
+        return torch.stack(out)
+
+    return run
+
+
 # --- Freeverb -----------------------------------------------------------------------------------
 
 ROOM, DAMPING = 0.6, 0.4
@@ -160,6 +232,9 @@ CASES = (
             # Its recursion and the gradients through it run in float32, direct form.
             Contender("faustax ParametricEQ (JAX)", faustax, "faustax", agrees_db=-45.0),
             Contender("pedalboard, six filters", pedalboard, "pedalboard", gradient=False),
+            Contender("diffFx ParametricEqualizer", difffx, "difffx-pytorch", agrees_db=-40.0),
+            Contender("grafx ParametricEqualizer", grafx, "grafx", agrees_db=-40.0),
+            Contender("torchfx cascade", torchfx, "torchfx", gradient=False),
         ),
         5.0 * ROWS * SAMPLES * len(HZ),
     ),

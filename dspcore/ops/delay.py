@@ -138,11 +138,12 @@ def _grown(
     state that was continued already, or is anyone else's, is copied first, as in a plain call.
     """
     t, history = x.shape[2], past.shape[2]
-    reel, begin = getattr(past, "reel", None) or (None, 0)
+    known: tuple[_Reel, int] | None = getattr(past, "reel", None)
+    reel, begin = known or (None, 0)
     if reel is None or reel.written != begin + history or reel.written + t > reel.lines.shape[2]:
         reel, begin = _Reel(x.new_empty(*x.shape[:2], 2 * history + t)), 0
     lines = reel.lines[..., begin : begin + history + t]
-    after = reel.lines[..., begin + t : begin + t + history]
+    after: Tensor = reel.lines[..., begin + t : begin + t + history]
     reel.written = begin + t + history
     after.reel = (reel, begin + t)  # type: ignore[attr-defined]
     y, filters_after = (
