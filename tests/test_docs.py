@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 IDS = [path.name for path in PAGES]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Minutes of work: these commands are parsed here, and run by tests of their own.
-COSTLY = ("export", "live", "match", "demo", "plugins", "train", "ddsp", "style")
+COSTLY = ("export", "live", "match", "demo", "plugins", "train", "ddsp", "style", "latent")
 COSTLY_PARTS = ("train", "estimate", "evaluate", "predictability")  # of dspcore synth
 
 

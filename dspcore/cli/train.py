@@ -78,6 +78,7 @@ def ddsp(
 @click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of the run.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--config", help="A TOML file with any settings, as a run's config.toml.")
+@click.option("--watch/--no-watch", default=True, help="Diagnostics and advice.", show_default=True)
 @click.argument("fields", nargs=-1, type=click.UNPROCESSED)
 def latent(
     source: str | None,
@@ -87,14 +88,18 @@ def latent(
     resume: bool,
     seed: int,
     config: str | None,
+    watch: bool,
     fields: tuple[str, ...],
 ) -> None:
     """Train an autoencoder with a latent on the sounds of SOURCE.
 
     SOURCE is a manifest (dspcore data manifest), a folder of shards (dspcore data shard), or a
     folder of recordings; a config's data.source when left out. Short sounds are padded and their
-    padding does not count. Every field of the config is an option too: --options.size nano
-    --options.channels ms --beta.high 0.1 --phases.switch step --data.seconds 0.5.
+    padding does not count. What sounds of another make would come to ("yardsticks") is measured
+    before the first step, and advice is said as the run goes, each with its number.
+
+    Every field of the config is an option too: --options.size nano --options.channels ms
+    --beta.high 0.1 --phases.switch step --data.seconds 0.5.
 
     \b
     Examples:
@@ -102,6 +107,7 @@ def latent(
         dspcore train latent --config percussive.toml --out run/ --resume
     """
     from dspcore.latent import LatentConfig, fit_latent
+    from dspcore.latent.watch import Watch
     from dspcore.train import read_config
 
     words = ["--config", config] if config else []
@@ -112,10 +118,11 @@ def latent(
     if source is not None:
         read.data.source = source
     read.fit = replace(read.fit, folder=out, resume=resume, seed=seed, minutes=minutes)
-    done = fit_latent(read)
+    done = fit_latent(read, callbacks=[Watch()] if watch else [])
     fitted, machine = done.fitted, done.run.machine
     click.echo(
         f"distance of what was held out: {fitted.best:.3f} at best, after {fitted.best_step} of "
         f"{fitted.step} steps ({fitted.stopped}); phase {machine.phase}\n"
-        f"hear it: dspcore latent rebuild {out} in.wav -o out.wav"
+        f"look at it: dspcore report {out}\n"
+        f"hear it:    dspcore latent rebuild {out} in.wav -o out.wav"
     )

@@ -23,6 +23,7 @@ from dspcore.latent.divergence import (
     mmd,
 )
 from dspcore.latent.items import Batches, DataConfig, LatentData, open_data
+from dspcore.latent.judge import judge_prior, sound_features
 from dspcore.latent.latents import Latents, decoded, encoded, read_latents, write_latents
 from dspcore.latent.machine import Machine, PhaseConfig
 from dspcore.latent.pqmf import PQMF
@@ -68,6 +69,7 @@ __all__ = [
     "fraction_under",
     "frame_mean",
     "free_bits",
+    "judge_prior",
     "kl_bits",
     "kl_nats",
     "load_latent",
@@ -79,5 +81,6 @@ __all__ = [
     "open_data",
     "open_run",
     "read_latents",
+    "sound_features",
     "write_latents",
 ]

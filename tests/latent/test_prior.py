@@ -140,3 +140,14 @@ def test_a_causal_model_gives_latents_that_decode_in_time() -> None:
     found = latent.encoded(model, [(sound, {"path": "a"})])
     made = latent.decoded(model, found.means[0], 700)
     torch.testing.assert_close(made, model(sound[None])[0][0], rtol=0, atol=1e-5)
+
+
+def test_features_tell_a_low_tone_from_a_high_one_and_a_short_sound_from_a_long_one() -> None:
+    t = torch.arange(8_000) / 8_000
+    low, high = (torch.sin(2 * torch.pi * f * t)[None] for f in (200, 2_000))
+    found = latent.sound_features([low, 0.5 * low, high, low[:, :4_000]], 8_000)
+    assert found.shape == (4, 97)
+    near, tone, length = (float((found[0] - found[i]).abs().max()) for i in (1, 2, 3))
+    assert near == pytest.approx(20 * torch.tensor(2.0).log10().item(), abs=0.1)
+    assert tone > 40
+    assert length == pytest.approx(10, abs=0.5)

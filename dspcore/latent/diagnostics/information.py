@@ -39,7 +39,7 @@ def active_units(mean: Tensor, least: float = 0.01) -> int:
     Source:
         Y. Burda, R. Grosse, R. Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
     """
-    return int((mean.transpose(0, 1).flatten(1).var(1) > least).sum())
+    return int((mean.transpose(0, 1).flatten(1).var(1, unbiased=False) > least).sum())
 
 
 def pca_fidelity(mean: Tensor, shares: tuple[float, ...] = (0.9, 0.95, 0.99)) -> dict[float, int]:

@@ -1,0 +1,82 @@
+"""Left and right, middle and side, or each channel alone, at the same bits for a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dspcore import latent, train
+
+#: Vectors of a stage have 6 bits; eight stages, or four for each channel of dual.
+KINDS = {"lr": 8, "ms": 8, "dual": 4}
+
+
+def compare(manifest: Path, out: Path, steps: int) -> dict[str, dict[str, float]]:
+    """Three small models on the same stereo hits, with 48 bits for every frame of 256 samples."""
+    found = {}
+    for kind, stages in KINDS.items():
+        config = latent.LatentConfig(
+            data=latent.DataConfig(str(manifest), valid=0.2, seconds=0.25, batch_size=6),
+            options={
+                "channels": kind,
+                "size": "nano",
+                "dims": 16,
+                "ratios": [4, 4],
+                "bottleneck": "rvq",
+                "bottleneck_options": {"stages": stages, "size": 64, "decay": 0.95},
+            },
+            distance=latent.DistanceConfig([1024, 256], [32]),
+            fit=train.FitConfig(
+                folder=str(out / f"stereo-{kind}"),
+                resume=True,
+                steps=steps,
+                validate_every=50,
+                trackers=[],
+                accelerator="cpu",
+                optimizer=train.OptimizerConfig(
+                    lr=2e-3,
+                    clip_percentile=0.9,
+                    schedule=train.Schedule([(steps // 2, 1.0), (steps, 0.05)], shape="cosine"),
+                ),
+                tolerate=5,
+            ),
+        )
+        run = latent.fit_latent(config).run
+        model = latent.load_latent(config.fit.folder or "")
+        bits = model.bottleneck.bits() or 0.0
+        found[kind] = {"bits": bits * (2 if kind == "dual" else 1), **judged(run, model)}
+    return found
+
+
+@torch.no_grad()
+def judged(run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, float]:
+    """Distance and error of the width on the hits that were held out."""
+    distances, widths = [], []
+    for batch in run.batches(run.data.validation):
+        made = model(batch["audio"], batch["length"])[0]
+        distances.append(run.distance(made, batch["audio"], batch["length"]))
+        inside = torch.arange(made.shape[-1]) < batch["length"][:, None, None]
+        widths.append((width_db(made * inside) - width_db(batch["audio"])).abs())
+    return {
+        "distance": float(torch.cat(distances).mean()),
+        "width_error_db": float(torch.cat(widths).mean()),
+    }
+
+
+def width_db(sounds: Tensor) -> Tensor:
+    """Power of the side against the middle, in dB, no less than -40, (b, 2, t) to (b,)."""
+    middle, side = (sounds[:, 0] + sounds[:, 1]), (sounds[:, 0] - sounds[:, 1])
+    power = [x.square().sum(-1) + 1e-9 for x in (side, middle)]
+    return 10 * torch.log10(power[0] / power[1] + 1e-4)
+
+
+def table(found: dict[str, dict[str, float]]) -> str:
+    """As Markdown."""
+    lines = ["| channels | bits of a frame | distance | width error, dB |", "|---|---|---|---|"]
+    for kind, row in found.items():
+        lines.append(
+            f"| {kind} | {row['bits']:.0f} | {row['distance']:.2f} | {row['width_error_db']:.1f} |"
+        )
+    return "\n".join(lines)
