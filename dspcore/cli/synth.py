@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from dspcore import audio, blackbox
-from dspcore.cli import synth_estimators
+from dspcore.cli import patches, synth_estimators
 from dspcore.cli.effects import facts, show_params
 from dspcore.cli.table import table
 from dspcore.errors import UserError
@@ -26,12 +26,17 @@ _BLOCK_SECONDS = 2.0
 
 @click.group()
 def command() -> None:
-    """List and describe instruments, write their presets, and play notes.
+    """Play instruments, and make data sets of their patches.
 
     \b
-    Example:
+    Examples:
         dspcore synth render notes.mid --synth subtractive -o out.wav
+        dspcore synth generate faust24 --count 8000 --out faust24/
     """
+
+
+for each in patches.COMMANDS:
+    command.add_command(each)
 
 
 @command.command("list")

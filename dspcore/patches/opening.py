@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dspcore.blackbox.plugin import PluginInfo
 from dspcore.errors import UserError
 from dspcore.notes import Note
 from dspcore.patches import vital, voices
+from dspcore.patches.auditing import recalled
 from dspcore.patches.overlay import Table, faust_overlay, overlaid, read_overlay, space_of
 from dspcore.patches.params import Value
 from dspcore.patches.renderer import Channel, Isolation, Renderer, Setting
@@ -51,8 +53,8 @@ def open_renderer(
         seconds: Of a sound; 1.5 when left out.
         note: C4 for a second when left out; D3 for faust24.
         channel: "left", "mix" or "all".
-        isolation: From what state a patch is rendered; what an audit has found when left out, and
-            "instance" where there was none.
+        isolation: From what state a patch is rendered. When left out: what an audit of this synth
+            has found; where there was none, "none" for our voices and Faust, "zygote" for the rest.
         block: Samples that the synth computes at a time.
         overlay: Corrections of its parameters, a TOML file or a table; see `overlaid`.
         only: The parameters that are free; all when left out.
@@ -75,7 +77,7 @@ def open_renderer(
         "block": block,
     }
     told: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    base = _FAUST24 if source == FAUST24 else Setting()
+    base = _FAUST24 if source == FAUST24 else Setting(isolation=_safe(source))
     setting = Setting(**{**base.__dict__, **told})
     info, stamp = _described(source, setting)
     if info.inputs or not info.notes:
@@ -92,9 +94,17 @@ def open_renderer(
         space = space.only(only)
     if fixed:
         space = space.fixed(fixed)
-    return Renderer(
-        source, info, space, setting, stamp, pool or Pool(workers, deadline_s=deadline_s)
-    )
+    shared = pool or Pool(workers, deadline_s=deadline_s)
+    renderer = Renderer(source, info, space, setting, stamp, shared)
+    known = recalled(renderer) if isolation is None else None
+    return renderer.with_setting(isolation=known.chosen) if known else renderer
+
+
+def _safe(source: str) -> Isolation:
+    """An isolation that needs no audit: what we made ourselves keeps nothing from before."""
+    if source in voices.names() or source.endswith(".dsp"):
+        return "none"
+    return "zygote" if sys.platform.startswith("linux") else "process"
 
 
 def _described(source: str, setting: Setting) -> tuple[PluginInfo, Any]:
