@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dspcore.blackbox import PluginError, PluginOutput, PluginQuarantined
+from dspcore.blackbox import PluginError, PluginOutput
 from dspcore.errors import UserError
 from dspcore.files import explained, write_text
 from dspcore.notes import Note
@@ -30,6 +30,9 @@ from dspcore.patches.shards import (
 
 #: What went wrong with rows, a line of JSON each; beside the shards.
 LOG = "log.jsonl"
+
+#: Crashes and hangs in a row, each tried twice, after which the synth is at fault and not a patch.
+_TOO_MANY = 100
 
 #: Called with the number of rows that are done.
 Step = Callable[[int], object]
@@ -181,7 +184,7 @@ class _Shard:
         self.rows: dict[int, Row] = {}
         self.lost: list[dict[str, Any]] = []
         self.refused: Counter[str] = Counter()
-        self.draws = 0
+        self.draws = self.in_a_row = 0
 
     def round(self, renderer: Renderer, now: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Render (index, attempt) each; those that have to be drawn again, one attempt later."""
@@ -204,11 +207,16 @@ class _Shard:
     ) -> bool:
         """Keep a sound or give its row up; False when the row has to be drawn again."""
         rate = self.recipe.setting.sample_rate
-        if isinstance(result, PluginQuarantined):
-            raise UserError(f"{result}; shards before stay: mend it and run the same again")
+        broke = isinstance(result, PluginError) and not isinstance(result, PluginOutput)
+        self.in_a_row = self.in_a_row + 1 if broke else 0
         if isinstance(result, PluginError):
-            if not isinstance(result, PluginOutput):
+            if broke:
                 self.give_up(index, attempt, result.kind, str(result))
+                if self.in_a_row >= _TOO_MANY:
+                    raise UserError(
+                        f"{_TOO_MANY} renders in a row failed: {result}; shards that were written "
+                        "stay: mend the synth, or fix the parameter, and run the same again"
+                    )
                 return True
             why, lufs, peak = "not finite", 0.0, 0.0
         else:

@@ -94,7 +94,8 @@ def open_renderer(
         space = space.only(only)
     if fixed:
         space = space.fixed(fixed)
-    shared = pool or Pool(workers, deadline_s=deadline_s)
+    # A patch that fails is a row that is lost: the synth is never put into quarantine for it.
+    shared = pool or Pool(workers, deadline_s=deadline_s, quarantine=sys.maxsize)
     renderer = Renderer(source, info, space, setting, stamp, shared)
     known = recalled(renderer) if isolation is None else None
     return renderer.with_setting(isolation=known.chosen) if known else renderer

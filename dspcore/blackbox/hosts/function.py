@@ -111,11 +111,15 @@ class FunctionInstance:
 
     def __init__(self, plugin: FunctionPlugin, sample_rate: int, block: int) -> None:
         self.info, self.sample_rate, self.block = plugin.info, sample_rate, block
-        given = plugin.function
-        self.remembers = isinstance(given, type)
-        self.call: Callable[..., Array] = given
+        self.given = plugin.function
+        self.remembers = isinstance(self.given, type)
+        self.call: Callable[..., Array] = self.given
+        self.reset()
+
+    def reset(self) -> None:
+        """A new object of the class; a function has nothing to forget."""
         if self.remembers:
-            made: Any = given(sample_rate)
+            made: Any = self.given(self.sample_rate)
             self.call = made
 
     def render(
