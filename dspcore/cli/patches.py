@@ -14,7 +14,15 @@ from dspcore import patches
 from dspcore.cli.table import table
 from dspcore.errors import UserError
 from dspcore.notes import Note, pitch_of
-from dspcore.patches import ISOLATIONS, Audit, Gates, NoteRange, Recipe, Renderer
+from dspcore.patches import (
+    ISOLATIONS,
+    Audit,
+    Gates,
+    Isolation,
+    NoteRange,
+    Recipe,
+    Renderer,
+)
 from dspcore.patches.auditing import recalled, remember
 from dspcore.patches.engines import Slurm
 from dspcore.patches.generating import LOG, begin, finish, make_shards
@@ -128,7 +136,7 @@ def params(as_json: bool, **told: Any) -> None:
     help="Try this one; several are possible.  [default: from the cheapest on]",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def audit(count: int, levels: tuple[str, ...], as_json: bool, **told: Any) -> None:
+def audit(count: int, levels: tuple[Isolation, ...], as_json: bool, **told: Any) -> None:
     """Render patches of SYNTH forwards, backwards and each in a new process: are the bits the same?
 
     Says the cheapest isolation that makes them so, and remembers it for ``generate``: none, reset

@@ -35,10 +35,6 @@ def command() -> None:
     """
 
 
-for each in patches.COMMANDS:
-    command.add_command(each)
-
-
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def listing(as_json: bool) -> None:
@@ -162,7 +158,7 @@ def render(
     click.echo(f"{output}: {len(played)} notes, {sound.shape[1] / rate:.2f} s, {rate} Hz, {said}")
 
 
-for _command in synth_estimators.COMMANDS:
+for _command in (*patches.COMMANDS, *synth_estimators.COMMANDS):
     command.add_command(_command)
 
 

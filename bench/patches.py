@@ -1,0 +1,157 @@
+"""`python -m bench.patches`: labelled clips a second, and which synths play alike in any order.
+
+Writes bench/PATCHES.md. The rate is that of `dspcore synth generate` as a user runs it: drawing,
+rendering, loudness, FLAC and Parquet. CPU seconds count the workers too, as the machine may be
+shared: two cores that are free make 2 / CPU seconds clips a second.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+
+from dspcore.bench.ledger import machine
+from dspcore.patches import (
+    FAUST24,
+    Audit,
+    NoteRange,
+    Recipe,
+    Renderer,
+    Sampler,
+    audit,
+    open_renderer,
+)
+from dspcore.patches.generating import begin, finish, make_shards
+
+HERE = Path(__file__).parent
+SYNTHS = {
+    FAUST24: {},
+    "subtractive": {},
+    "vst2:amsynth": {},
+    "vst2:ZynAddSubFX": {},
+    "mda:JX10": {},
+    "mda:DX10": {},
+    "vital": {"only": "osc_1_level osc_1_wave_frame osc_1_unison_voices osc_1_random_phase "
+              "osc_2_on osc_2_level osc_2_transpose filter_1_on filter_1_cutoff "
+              "filter_1_resonance env_1_attack env_1_decay env_1_sustain env_1_release "
+              "reverb_on reverb_dry_wet chorus_on delay_on".split()},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rate:
+    wall: float  # seconds a clip
+    parent: float  # CPU seconds a clip, drawing to Parquet
+    workers: float  # CPU seconds a clip, rendering
+
+
+def rate(clips: int, rounds: int) -> list[Rate]:
+    found = []
+    with tempfile.TemporaryDirectory() as folder, open_renderer(FAUST24, workers=2) as renderer:
+        sampler = Sampler(renderer.space, 1, notes=NoteRange.of(renderer.note))
+        for number in range(rounds):
+            renderer.batch(sampler.patches(0, 8))  # both workers have it loaded
+            before = worker_seconds(renderer)
+            told = {"seed": 7, "first": number * clips, "count": clips}
+            recipe, home = Recipe.of(renderer, **told), Path(folder) / str(number)
+            numbers = begin(recipe, home)
+            own, wall = time.process_time(), time.perf_counter()
+            make_shards(recipe, renderer, home, numbers)
+            finish(recipe, home)
+            wall, own = time.perf_counter() - wall, time.process_time() - own
+            used = worker_seconds(renderer) - before
+            found.append(Rate(wall / clips, own / clips, used / clips))
+    return found
+
+
+def worker_seconds(renderer: Renderer) -> float:
+    """CPU seconds of the workers so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for pid in renderer.pool.pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += sum(map(int, fields[11:13])) / ticks
+    return total
+
+
+def audited(patches: int) -> list[Audit | str]:
+    found: list[Audit | str] = []
+    for name, told in SYNTHS.items():
+        click.echo(name)
+        try:
+            with open_renderer(name, workers=1, isolation="none", **told) as renderer:
+                found.append(audit(renderer, patches))
+        except (ValueError, RuntimeError) as error:
+            found.append(f"{name}: {error}")
+    return found
+
+
+def text(rates: list[Rate], audits: list[Audit | str], clips: int, load: float) -> str:
+    wall = median(each.wall for each in rates)
+    parent, workers = (median(getattr(each, n) for each in rates) for n in ("parent", "workers"))
+    cpu = parent + workers
+    lines = [
+        "# Patches: rates and isolation",
+        "",
+        f"`python -m bench.patches`, {machine()}, load {load:.1f} when it began.",
+        "",
+        "## A million labelled clips",
+        "",
+        f"Faust-24, 1.5 s at 22,050 Hz, two workers, {len(rates)} rounds of {clips} clips, medians.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| clips a second, by the clock | {1 / wall:.0f} |",
+        f"| CPU a clip, drawing to Parquet | {1e3 * parent:.2f} ms |",
+        f"| CPU a clip, rendering | {1e3 * workers:.2f} ms |",
+        f"| clips a second that two free cores can make (2 / CPU) | {2 / cpu:.0f} |",
+        f"| a million, by the clock | {1e6 * wall / 3600:.1f} h |",
+        f"| a million on two free cores | {1e6 * cpu / 2 / 3600:.1f} h |",
+        "",
+        "## Which synths play alike in any order",
+        "",
+        "Patches whose bits were equal forwards, backwards and alone in a new process; renders a",
+        "second of one worker, 1.5 s each.",
+        "",
+        "| synth | isolation | equal | off by, dB | renders/s | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for found in audits:
+        if isinstance(found, str):
+            lines.append(f"| {found} | | | | | |")
+            continue
+        for level in found.levels:
+            if level.problem:
+                continue
+            off = f"{level.distance_db:.1f}" if level.distance_db else ""
+            use = "used" if level.isolation == found.chosen else ""
+            lines.append(
+                f"| {found.source} | {level.isolation} | {level.equal_fresh}/{level.patches} | "
+                f"{off} | {1 / max(level.seconds, 1e-9):.1f} | {use} |"
+            )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    lines += ["", f"Greatest memory of the process that writes: {peak:.0f} MiB."]
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.option("--clips", default=512, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--patches", default=12, show_default=True, help="Of each audit.")
+def main(clips: int, rounds: int, patches: int) -> None:
+    """Measure and write PATCHES.md."""
+    load = os.getloadavg()[0]
+    rates = rate(clips, rounds)
+    click.echo(f"{rates}")
+    (HERE / "PATCHES.md").write_text(text(rates, audited(patches), clips, load), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
