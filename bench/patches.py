@@ -31,6 +31,9 @@ from dspcore.patches import (
 from dspcore.patches.generating import begin, finish, make_shards
 
 HERE = Path(__file__).parent
+VITAL = """osc_1_level osc_1_wave_frame osc_1_unison_voices osc_1_random_phase osc_2_on osc_2_level
+osc_2_transpose filter_1_on filter_1_cutoff filter_1_resonance env_1_attack env_1_decay
+env_1_sustain env_1_release reverb_on reverb_dry_wet chorus_on delay_on"""
 SYNTHS = {
     FAUST24: {},
     "subtractive": {},
@@ -38,11 +41,8 @@ SYNTHS = {
     "vst2:ZynAddSubFX": {},
     "mda:JX10": {},
     "mda:DX10": {},
-    "vital": {"only": "osc_1_level osc_1_wave_frame osc_1_unison_voices osc_1_random_phase "
-              "osc_2_on osc_2_level osc_2_transpose filter_1_on filter_1_cutoff "
-              "filter_1_resonance env_1_attack env_1_decay env_1_sustain env_1_release "
-              "reverb_on reverb_dry_wet chorus_on delay_on".split()},
-}  # fmt: skip
+    "vital": {"only": VITAL.split()},
+}
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,16 @@ def text(rates: list[Rate], audits: list[Audit | str], clips: int, load: float) 
     wall = median(each.wall for each in rates)
     parent, workers = (median(getattr(each, n) for each in rates) for n in ("parent", "workers"))
     cpu = parent + workers
+    facts = machine()
+    where = f"{facts['processor']}, {os.cpu_count()} cores, Python {facts['python']}"
     lines = [
         "# Patches: rates and isolation",
         "",
-        f"`python -m bench.patches`, {machine()}, load {load:.1f} when it began.",
+        f"`python -m bench.patches`, {where}, load {load:.1f} when it began.",
         "",
         "## A million labelled clips",
         "",
-        f"Faust-24, 1.5 s at 22,050 Hz, two workers, {len(rates)} rounds of {clips} clips, medians.",
+        f"Faust-24, 1.5 s at 22,050 Hz, two workers, medians of {len(rates)} rounds of {clips} clips.",
         "",
         "| | |",
         "| --- | --- |",
