@@ -106,7 +106,7 @@ def text(rates: list[Rate], audits: list[Audit | str], clips: int, load: float) 
         "",
         "## A million labelled clips",
         "",
-        f"Faust-24, 1.5 s at 22,050 Hz, two workers, medians of {len(rates)} rounds of {clips} clips.",
+        f"Faust-24, 1.5 s at 22.05 kHz, 2 workers; medians of {len(rates)} rounds of {clips}.",
         "",
         "| | |",
         "| --- | --- |",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dspcore.patches.auditing import Audit, Level, audit
 from dspcore.patches.collapse import CAUSES, Collapse, diagnose, diagnosed, means_of, modes_of
+from dspcore.patches.continuous import Continuous
 from dspcore.patches.dataset import Dataset
 from dspcore.patches.estimator import Budget, Estimator, Examples, check_target, make_estimator
 from dspcore.patches.evaluation import Evaluation, Targets, evaluate
@@ -11,21 +12,13 @@ from dspcore.patches.frontend import LogMel
 from dspcore.patches.generating import generate
 from dspcore.patches.heads import HEADS, Head, make_head
 from dspcore.patches.hearing import log_mel
+from dspcore.patches.kinds import Fixed
 from dspcore.patches.match_report import match_page
 from dspcore.patches.matching import Match, Refiner, default_refiner, make_refiner, match
 from dspcore.patches.metrics import METRICS, Metric, Summary, metric, summary
 from dspcore.patches.opening import FAUST24, open_renderer
 from dspcore.patches.overlay import overlaid, read_overlay, space_of
-from dspcore.patches.params import (
-    Bool,
-    Categorical,
-    Condition,
-    Continuous,
-    Fixed,
-    Ordered,
-    PatchParam,
-    Symmetry,
-)
+from dspcore.patches.params import Condition, PatchParam, Symmetry
 from dspcore.patches.patch_file import patch_text, read_patch
 from dspcore.patches.playing import (
     DifferentiablePlayer,
@@ -42,6 +35,7 @@ from dspcore.patches.sampler import NoteRange, Sampler, check_disjoint, shared_r
 from dspcore.patches.saved import load_estimator, save_estimator
 from dspcore.patches.scores import Score, Scores, scores
 from dspcore.patches.space import ParamSpace, Patch
+from dspcore.patches.stepped import Bool, Categorical, Ordered
 from dspcore.patches.target import Target, prepared
 
 __all__ = [

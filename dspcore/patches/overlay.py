@@ -13,20 +13,11 @@ from typing import Any
 from dspcore.blackbox.plugin import Parameter, PluginInfo
 from dspcore.errors import UserError, nearest
 from dspcore.files import read_text
-from dspcore.patches.params import (
-    KINDS,
-    Bool,
-    Categorical,
-    Condition,
-    Continuous,
-    Fixed,
-    Ordered,
-    PatchParam,
-    Symmetry,
-    Value,
-    param_from_dict,
-)
+from dspcore.patches.continuous import Continuous
+from dspcore.patches.kinds import KINDS, Fixed, param_from_dict
+from dspcore.patches.params import Condition, PatchParam, Symmetry, Value
 from dspcore.patches.space import ParamSpace
+from dspcore.patches.stepped import Bool, Categorical, Ordered
 
 #: A whole number with more values than this is continuous.
 _MOST_STEPS = 128

@@ -11,11 +11,11 @@ from torch import Tensor
 from dspcore import synth
 from dspcore.errors import UserError
 from dspcore.notes import Note
+from dspcore.patches.continuous import Continuous
 from dspcore.patches.dataset import Dataset
 from dspcore.patches.estimator import Examples
 from dspcore.patches.evaluation import Targets
 from dspcore.patches.frontend import LogMel
-from dspcore.patches.params import Continuous
 from dspcore.patches.posterior import Layout
 from dspcore.patches.renderer import Renderer
 from dspcore.patches.space import ParamSpace

@@ -14,16 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dspcore.errors import UserError, nearest
-from dspcore.patches.params import (
-    Bool,
-    Categorical,
-    Condition,
-    Fixed,
-    Numbers,
-    PatchParam,
-    Value,
-    param_from_dict,
-)
+from dspcore.patches.kinds import Fixed, param_from_dict
+from dspcore.patches.params import Condition, Numbers, PatchParam, Value
+from dspcore.patches.stepped import Bool, Categorical
 
 VERSION = 1
 
