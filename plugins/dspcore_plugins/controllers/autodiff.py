@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
 from dspcore.blackbox import BlackBox
 from dspcore.errors import UserError
 from dspcore.rack import Rack
-from dspcore.style import Budget, Encoder, Head, PairSource, level_matched, stft_distance
+from dspcore.style import Head, level_matched, stft_distance
 from dspcore.style.metrics import Level
 from dspcore.style.rendering import AnyEffect, played
-from dspcore_plugins.controllers.learning import HeadController, Heard, needed_pairs
-from dspcore_plugins.controllers.regress import Regress
+from dspcore_plugins.controllers.learning import HeadController, Heard
+from dspcore_plugins.controllers.regress import taught_by_labels
 from dspcore_plugins.controllers.spsa import TRAINED_ON, distances
 
 
@@ -46,17 +44,8 @@ class Autodiff(HeadController):
         super().__init__(pairing, hidden, lr, batch)
         self.steps, self.after_regress, self.level = steps, after_regress, level
 
-    def prepare(
-        self,
-        effect: AnyEffect,
-        training: PairSource | None = None,
-        validation: PairSource | None = None,
-        *,
-        encoder: Encoder | None = None,
-        budget: Budget | None = None,
-    ) -> Self:
-        """Through the effect itself."""
-        super().prepare(effect, training, validation, encoder=encoder, budget=budget)
+    def accept(self, effect: AnyEffect) -> None:
+        """No plug-in may be among the effects."""
         parts = list(effect) if isinstance(effect, Rack) else [effect]
         boxes = [part for part in parts if isinstance(part, BlackBox)]
         if boxes:
@@ -64,17 +53,15 @@ class Autodiff(HeadController):
                 f"autodiff: {boxes[0].source} is a plug-in, which has no exact gradient; "
                 "use regress+spsa"
             )
-        if training is None and validation is None:
-            return self
-        needed_pairs(self.name, training, validation)
-        assert training is not None
-        assert validation is not None
-        known, asked = Heard(self, training), Heard(self, validation)
+
+    def learn(self, known: Heard, asked: Heard) -> None:
+        """Through the effect itself."""
         if self.after_regress:
-            first = Regress(self.pairing, self.hidden)
-            first.effect, first.encoder, first.budget = self.effect, self.encoder, self.budget
-            self.head = first.learn(known, asked)
-        head = self.head if self.after_regress and self.head is not None else self.begin(known)
+            self.head = taught_by_labels(self, known, asked)
+        else:
+            self.begin(known)
+        assert self.head is not None
+        effect = self.effect
 
         def loss(module: Head, heard: Heard, rows: Tensor, step: int) -> Tensor:
             pairs = heard.pairs[rows]
@@ -89,7 +76,7 @@ class Autodiff(HeadController):
             return float(distances(effect, pairs.dry, pairs.target, p, self.level).nanmean())
 
         self.descend(
-            head,
+            self.head,
             known,
             loss,
             validate,
@@ -98,4 +85,3 @@ class Autodiff(HeadController):
             batch=self.batch,
             part="autodiff",
         )
-        return self

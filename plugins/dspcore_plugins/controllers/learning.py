@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from dspcore import train
 from dspcore.errors import UserError
-from dspcore.style import Controller, Head, PairSource, heard
+from dspcore.style import Budget, Controller, Encoder, Head, PairSource, heard
 from dspcore.style.pairs import Pairs, batches
 from dspcore.style.rendering import AnyEffect
 
@@ -32,6 +33,7 @@ class Heard:
     def __init__(self, controller: Controller, source: PairSource) -> None:
         if controller.encoder is None:
             raise UserError(f"{controller.name}: hears through an encoder; give one to prepare()")
+        self.source = source
         self.pairs: Pairs = source.all()
         self.dry, self.reference = source.heard(controller.encoder)
 
@@ -62,6 +64,32 @@ class HeadController(Controller):
     ) -> None:
         self.pairing, self.hidden, self.lr, self.batch = pairing, hidden, lr, batch
         self.head: Head | None = None
+
+    def prepare(
+        self,
+        effect: AnyEffect,
+        training: PairSource | None = None,
+        validation: PairSource | None = None,
+        *,
+        encoder: Encoder | None = None,
+        budget: Budget | None = None,
+    ) -> Self:
+        """Learn from pairs; without any, wait for a head that was kept."""
+        super().prepare(effect, training, validation, encoder=encoder, budget=budget)
+        self.accept(effect)
+        if training is None and validation is None:
+            return self
+        if training is None or validation is None:
+            raise UserError(f"{self.name}: learns from pairs; give training and validation ones")
+        self.learn(Heard(self, training), Heard(self, validation))
+        return self
+
+    def accept(self, effect: AnyEffect) -> None:
+        """Raise where the controller cannot work with the effect."""
+
+    @abstractmethod
+    def learn(self, known: Heard, asked: Heard) -> None:
+        """Set `head` from training pairs, judged by validation pairs."""
 
     def params(self, dry: Tensor, reference: Tensor, *, truth: Tensor | None = None) -> Tensor:
         """What the head says."""
@@ -163,9 +191,3 @@ class HeadController(Controller):
 
 def _temporary() -> Any:
     return tempfile.TemporaryDirectory(prefix="dspcore-style-")
-
-
-def needed_pairs(name: str, training: PairSource | None, validation: PairSource | None) -> None:
-    """Raise unless there are both."""
-    if training is None or validation is None:
-        raise UserError(f"{name}: learns from pairs; give training and validation ones")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor, nn
 
 from dspcore import train
-from dspcore.style import Budget, Encoder, Head, PairSource, heard
-from dspcore.style.rendering import AnyEffect
-from dspcore_plugins.controllers.learning import HeadController, Heard, needed_pairs
+from dspcore.style import Head, heard
+from dspcore_plugins.controllers.learning import HeadController, Heard
 
 
 class Proxy(HeadController):
@@ -28,24 +25,9 @@ class Proxy(HeadController):
 
     name = "proxy"
 
-    def prepare(
-        self,
-        effect: AnyEffect,
-        training: PairSource | None = None,
-        validation: PairSource | None = None,
-        *,
-        encoder: Encoder | None = None,
-        budget: Budget | None = None,
-    ) -> Self:
+    def learn(self, known: Heard, asked: Heard) -> None:
         """Stand-in, then head."""
-        super().prepare(effect, training, validation, encoder=encoder, budget=budget)
-        if training is None and validation is None:
-            return self
-        needed_pairs(self.name, training, validation)
-        assert training is not None
-        assert validation is not None
-        known, asked = Heard(self, training), Heard(self, validation)
-        targets = [heard(encoder, h.pairs.target)[0] for h in (known, asked)]
+        targets = [heard(self.encoder, h.pairs.target)[0] for h in (known, asked)]
         stand_in = self._stand_in(known, targets[0])
         head = self.begin(known)
 
@@ -67,7 +49,6 @@ class Proxy(HeadController):
             batch=self.batch,
             part="proxy",
         )
-        return self
 
     def _stand_in(self, known: Heard, target: Tensor) -> _StandIn:
         torch.manual_seed(self.budget.seed)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from dspcore.style import Budget, Encoder, Head, PairSource
-from dspcore.style.rendering import AnyEffect
-from dspcore_plugins.controllers.learning import HeadController, Heard, needed_pairs
+from dspcore.style import Head
+from dspcore_plugins.controllers.learning import HeadController, Heard
 
 
 class Regress(HeadController):
@@ -17,27 +14,8 @@ class Regress(HeadController):
 
     name = "regress"
 
-    def prepare(
-        self,
-        effect: AnyEffect,
-        training: PairSource | None = None,
-        validation: PairSource | None = None,
-        *,
-        encoder: Encoder | None = None,
-        budget: Budget | None = None,
-    ) -> Self:
+    def learn(self, known: Heard, asked: Heard) -> None:
         """Least squares on the settings."""
-        super().prepare(effect, training, validation, encoder=encoder, budget=budget)
-        if training is None and validation is None:
-            return self
-        needed_pairs(self.name, training, validation)
-        assert training is not None
-        assert validation is not None
-        self.learn(Heard(self, training), Heard(self, validation))
-        return self
-
-    def learn(self, known: Heard, asked: Heard) -> Head:
-        """From features that were heard already."""
         head = self.begin(known)
 
         def loss(module: Head, heard: Heard, rows: Tensor, step: int) -> Tensor:
@@ -57,4 +35,13 @@ class Regress(HeadController):
             batch=self.batch,
             part="regress",
         )
-        return head
+
+
+def taught_by_labels(controller: HeadController, known: Heard, asked: Heard) -> Head:
+    """What `regress` learns for another controller from the same pairs."""
+    first = Regress(controller.pairing, controller.hidden)
+    first.effect, first.encoder = controller.effect, controller.encoder
+    first.budget = controller.budget
+    first.learn(known, asked)
+    assert first.head is not None
+    return first.head

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from dspcore.style import Budget, Controller, Encoder, PairSource
 from dspcore.style.metrics import Level
-from dspcore.style.rendering import AnyEffect
-from dspcore_plugins.controllers.learning import Heard, needed_pairs
-from dspcore_plugins.controllers.regress import Regress
+from dspcore_plugins.controllers.learning import Heard
+from dspcore_plugins.controllers.regress import taught_by_labels
 from dspcore_plugins.controllers.spsa import Spsa, best_for_all
 
 
@@ -41,30 +37,11 @@ class RegressSpsa(Spsa):
     ) -> None:
         super().__init__(pairing, hidden, lr, batch, draws, step, steps, level)
 
-    def prepare(
-        self,
-        effect: AnyEffect,
-        training: PairSource | None = None,
-        validation: PairSource | None = None,
-        *,
-        encoder: Encoder | None = None,
-        budget: Budget | None = None,
-    ) -> Self:
+    def learn(self, known: Heard, asked: Heard) -> None:
         """One after the other."""
-        Controller.prepare(self, effect, training, encoder=encoder, budget=budget)
-        if training is None and validation is None:
-            return self
-        needed_pairs(self.name, training, validation)
-        assert training is not None
-        assert validation is not None
-        known, asked = Heard(self, training), Heard(self, validation)
-        first = Regress(self.pairing, self.hidden)
-        first.effect, first.encoder, first.budget = self.effect, self.encoder, self.budget
-        taught = first.learn(known, asked)
-        fixed = self.begin(known)
-        fixed.start_at(best_for_all(self, training))
+        taught, fixed = taught_by_labels(self, known, asked), self.begin(known)
+        fixed.start_at(best_for_all(self, known.source))
         # Where settings cannot be told, saying them wrong is worse than saying the same to all.
         heads = sorted((taught, fixed), key=lambda head: self.left(head.eval(), asked))
         self.head = heads[0]
         self.tune(self.head, known, asked)
-        return self

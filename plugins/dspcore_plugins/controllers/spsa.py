@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from dspcore.blackbox import SPSA
 from dspcore.blackbox.estimators import Space
-from dspcore.style import (
-    Budget,
-    Controller,
-    Encoder,
-    Head,
-    PairSource,
-    level_matched,
-    stft_distance,
-)
+from dspcore.style import Controller, Head, PairSource, level_matched, stft_distance
 from dspcore.style.metrics import Level
 from dspcore.style.rendering import AnyEffect, render
 from dspcore_plugins.controllers.constant import Constant
-from dspcore_plugins.controllers.learning import HeadController, Heard, needed_pairs
+from dspcore_plugins.controllers.learning import HeadController, Heard
 
 #: Window lengths while training: those that matter, at a third of the price.
 TRAINED_ON = (128, 512, 2048)
@@ -60,27 +50,11 @@ class Spsa(HeadController):
         super().__init__(pairing, hidden, lr, batch)
         self.draws, self.step, self.steps, self.level = draws, step, steps, level
 
-    def prepare(
-        self,
-        effect: AnyEffect,
-        training: PairSource | None = None,
-        validation: PairSource | None = None,
-        *,
-        encoder: Encoder | None = None,
-        budget: Budget | None = None,
-    ) -> Self:
+    def learn(self, known: Heard, asked: Heard) -> None:
         """From a head that says the best setting for all."""
-        super().prepare(effect, training, validation, encoder=encoder, budget=budget)
-        if training is None and validation is None:
-            return self
-        needed_pairs(self.name, training, validation)
-        assert training is not None
-        assert validation is not None
-        known, asked = Heard(self, training), Heard(self, validation)
         head = self.begin(known)
-        head.start_at(best_for_all(self, training))
+        head.start_at(best_for_all(self, known.source))
         self.tune(head, known, asked)
-        return self
 
     def left(self, head: Head, asked: Heard) -> float:
         """Mean distance that a head leaves."""
