@@ -1,1 +1,1 @@
-"""Loops and textures: an autoencoder of sound effects with a discriminator at the end."""
+"""Loops and other effects: an autoencoder of sound effects with a discriminator at the end."""

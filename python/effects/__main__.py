@@ -1,4 +1,4 @@
-"""Loops and textures through an autoencoder, with what each phase came to: ``--help``."""
+"""Loops and other effects through an autoencoder, with what each phase came to: ``--help``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main() -> None:
     study = train.read_config(Study, program="effects")
     out = Path(study.out)
     out.mkdir(parents=True, exist_ok=True)
-    rules = data.Rules(("loop_*", "ambi_*", "vinyl_*", "misc_*"))
+    rules = data.Rules(("loop_*", "vinyl_*", "misc_*"))
     data.scan([Path(study.data) / "sonic_pi"], out / "effects.jsonl", rules)
     config = train.read_config(latent.LatentConfig, ["--config", study.model])
     config.data.source = str(out / "effects.jsonl")

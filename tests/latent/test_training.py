@@ -107,6 +107,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 9], ids=["represent", "adversarial"])
 def test_a_run_that_was_killed_goes_on_bit_for_bit(hits: Path, tmp_path: Path, at: int) -> None:
     class Kill(latent.Callback):
@@ -202,6 +203,7 @@ def test_a_disk_that_fills_costs_no_step_and_no_line(
     assert sorted(lines(tmp_path / "run", "represent/loss")) == list(range(12))
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_to_a_percentile_and_the_share_is_written(
     hits: Path, tmp_path: Path
 ) -> None:
