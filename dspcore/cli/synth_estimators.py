@@ -253,12 +253,13 @@ def evaluate(
         n: patches.make_estimator(n).fit(examples, examples) for n in ("mean", "random", "nearest")
     }
     with read_recipe(Path(testing)).renderer(workers) as renderer:
+        player = patches.Player(renderer)
         found = patches.evaluate(
             estimators,
             floors,
-            patches.targets_of(asked),
+            patches.targets_of(asked, player),
             examples,
-            patches.Player(renderer),
+            player,
             count=targets,
             renders=renders,
             refiner=refiner,
@@ -329,7 +330,7 @@ def predictability(
             lambda: patches.make_estimator(estimator, **options),
             examples.rows(slice(0, len(examples) - held)),
             examples.rows(slice(len(examples) - held, None)),
-            patches.targets_of(asked),
+            patches.targets_of(asked, patches.Player(renderer)),
             patches.Player(renderer),
             budget=patches.Budget(steps=steps, seed=seed),
             probes=probes,

@@ -41,12 +41,15 @@ def examples_of(
     return Examples(u, mel.transpose(1, 2).contiguous(), layout_of(dataset.space), heard)
 
 
-def targets_of(dataset: Dataset, count: int | None = None) -> Targets:
-    """Held-out patches with their sounds."""
-    rows = range(len(dataset) if count is None else min(count, len(dataset)))
-    sounds = torch.stack([torch.from_numpy(dataset.audio(i)).mean(0, keepdim=True) for i in rows])
-    encoded = np.asarray(dataset.encoded[: len(rows)], np.float64)
+def targets_of(dataset: Dataset, player: Player, count: int | None = None) -> Targets:
+    """Held-out patches with their sounds, rendered again: a data set's are rounded to 24 bits."""
+    rows = len(dataset) if count is None else min(count, len(dataset))
+    encoded = np.asarray(dataset.encoded[:rows], np.float64)
     u = torch.from_numpy(encoded.copy())
+    sounds = player(u)
+    lost = int((~sounds.isfinite()).flatten(1).any(1).sum())
+    if lost:
+        raise UserError(f"{dataset.folder}: {lost} of its patches cannot be rendered any more")
     active = torch.from_numpy(np.asarray(dataset.space.active(encoded)))
     return Targets(u, sounds, dataset.space.names, active)
 

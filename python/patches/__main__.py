@@ -44,7 +44,7 @@ def main() -> None:
     torch.set_num_threads(1)
     out = Path(study.out)
     data = made(out / "train", study.clips + 500, "train")
-    held_out = patches.targets_of(made(out / "test", study.test, "test"))
+    testing = made(out / "test", study.test, "test")
     known = patches.examples_of(data, rows=slice(0, study.clips))
     held = patches.examples_of(data, rows=slice(study.clips, None))
     rows: list[list[str]] = []
@@ -52,6 +52,7 @@ def main() -> None:
     trained: dict[str, Estimator] = {}
     with patches.open_renderer("faust24", workers=1) as renderer:
         player = Player(renderer)
+        held_out = patches.targets_of(testing, player)
         for step in STEPS:
             row, figure, r2 = taken(step, trained, study, known, held, held_out, player)
             rows.append(row)
@@ -67,7 +68,7 @@ def main() -> None:
     )
     write_text(out / "RESULTS.md", text)
     write_text(out / "report.html", report.page("From 0.50 to a patch", parts, [told]))
-    png = report.drawn(lambda canvas: draw_steps(canvas, spreads, held_out.names), 4.6)
+    png = report.drawn(lambda canvas: draw_steps(canvas, spreads, testing.space.names), 4.6)
     (out / "steps.png").write_bytes(png)
     print(f"{out / 'report.html'}, RESULTS.md and steps.png beside it")
 
