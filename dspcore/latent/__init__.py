@@ -1,6 +1,7 @@
 """Autoencoders of sounds with a latent: models, what a latent costs, and their training."""
 
 from dspcore import registry
+from dspcore.latent.advice import Advice, advise
 from dspcore.latent.augment import AugmentConfig
 from dspcore.latent.autoencoder import Autoencoder, make_autoencoder
 from dspcore.latent.band import BandVAE
@@ -31,12 +32,14 @@ from dspcore.latent.prior import Prior, PriorConfig, fit_prior, load_prior
 from dspcore.latent.run import Callback, LatentRun, Validation
 from dspcore.latent.schedules import Beta, BetaConfig
 from dspcore.latent.training import TrainedLatent, fit_latent, load_latent, open_run
+from dspcore.latent.watch import Watch
 
 registry.register("autoencoders", "band", "dspcore.latent.band:BandVAE")
 
 __all__ = [
     "BOTTLENECKS",
     "PQMF",
+    "Advice",
     "AugmentConfig",
     "Autoencoder",
     "BandDistance",
@@ -61,6 +64,8 @@ __all__ = [
     "PriorConfig",
     "TrainedLatent",
     "Validation",
+    "Watch",
+    "advise",
     "decoded",
     "deviations",
     "encoded",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -40,11 +41,29 @@ from dspcore.train.trackers import Kept
 COMPARED, MEASURED = 512, 16
 
 
+def _survives(method: Callable[..., Any]) -> Callable[..., Any]:
+    """What goes wrong in it is said once, and ends the diagnostics; the run goes on."""
+
+    @functools.wraps(method)
+    def tried(self: Watch, *args: Any) -> Any:
+        if self.broken:
+            return None
+        try:
+            return method(self, *args)
+        except Exception as error:
+            self.broken = True
+            self.say(f"latent: diagnostics failed and are left out from now on: {error}")
+            return None
+
+    return tried
+
+
 class Watch(Callback):
     """Diagnostics: facts about the data and yardsticks before the first step, then at validations.
 
     data.json, yardsticks.json, items.json and latent.json are written into the run's folder, arrays
-    into its arrays.jsonl, and advice is said once as soon as its rule holds.
+    into its arrays.jsonl, and advice is said once as soon as its rule holds; ``dspcore report``
+    shows all of it. What fails here is said, and never stops a run.
 
     Args:
         every: Validations from one look at what the decoder uses to the next; it costs one decoding
@@ -60,8 +79,8 @@ class Watch(Callback):
         self,
         *,
         every: int = 4,
-        looked_at: int = 24,
-        frames: int = 8,
+        looked_at: int = 16,
+        frames: int = 4,
         played: int = 3,
         clip_steps: int | None = None,
         say: Callable[[str], None] | None = None,
@@ -70,7 +89,7 @@ class Watch(Callback):
         self.limits = {} if clip_steps is None else {"clip_steps": clip_steps}
         self.say = say or (lambda text: tqdm.write(text, file=sys.stderr))
         self.said: set[str] = set()
-        self.count = 0
+        self.count, self.broken = 0, False
         self.features: dict[str, Tensor] = {}
         self.moves: dict[str, float] = {}
         self.waiting: list[Callable[[Any], None]] = []  # what trackers are given at the next line
@@ -78,6 +97,7 @@ class Watch(Callback):
 
     # --- before the first step ------------------------------------------------------------------
 
+    @_survives
     def begin(self, run: LatentRun, step: int) -> None:
         """Data, and yardsticks."""
         if not (run.folder / "data.json").exists():
@@ -97,6 +117,7 @@ class Watch(Callback):
 
     # --- while it goes --------------------------------------------------------------------------
 
+    @_survives
     def moved(self, run: LatentRun, moved: Moved) -> None:
         """Lengths of gradients and steps by part, where a line of metrics comes."""
         if (moved.step + 1) % run.config.fit.log_every:
@@ -107,6 +128,7 @@ class Watch(Callback):
         for part, ratio in update_ratios(moved.optimizer, moved.parameters).items():
             self.moves[f"update_ratio/{part}"] = ratio
 
+    @_survives
     def validated(self, run: LatentRun, validation: Validation) -> dict[str, float] | None:
         """Bits, items and their map; now and then what the decoder uses."""
         self.last = validation
@@ -129,6 +151,7 @@ class Watch(Callback):
         self.count += 1
         return found
 
+    @_survives
     def log(self, run: LatentRun, step: int, trackers: Trackers) -> None:
         """What has come together since the last line."""
         if self.moves:
@@ -139,6 +162,7 @@ class Watch(Callback):
         self.waiting = []
         self._advise(run)
 
+    @_survives
     def end(self, run: LatentRun, fitted: Fitted) -> None:
         """A last look, and all that is still waiting."""
         training = run.model.training

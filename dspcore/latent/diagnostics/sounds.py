@@ -60,12 +60,10 @@ def _copies(training: Side, validation: Side, sample_rate: int) -> list[dict[str
     """The most alike training clip of each validation clip that has a copy there."""
     if not len(training.sounds) or not len(validation.sounds):
         return []
-    sides = [
-        np.stack([picture_of(_mono(s)[: max(1, _sounding(s))], sample_rate) for s in side.sounds])
-        for side in (training, validation)
-    ]
-    likeness = sides[1] @ sides[0].T
-    long = [np.array([_sounding(s) for s in side.sounds]) for side in (training, validation)]
+    cut = [[_mono(s)[: _heard(s)] for s in side.sounds] for side in (training, validation)]
+    pictures = [np.stack([picture_of(sound, sample_rate) for sound in side]) for side in cut]
+    likeness = pictures[1] @ pictures[0].T
+    long = [np.array([len(sound) for sound in side]) for side in cut]
     apart = np.abs(long[1][:, None] - long[0][None])
     allowed = np.maximum(LENGTHS * np.maximum(long[1][:, None], long[0][None]), 0.01 * sample_rate)
     likeness = np.where(apart <= allowed, likeness, -1.0)
@@ -84,7 +82,12 @@ def _mono(sound: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.asarray(sound.detach().cpu().float().mean(0).numpy(), np.float32)
 
 
-def _sounding(sound: Tensor) -> int:
-    """Samples until it stays 80 dB below full scale."""
-    loud = (sound.abs().amax(0) > _QUIET).nonzero()
+def _heard(sound: Tensor) -> int:
+    """Samples until it stays 50 dB below its own peak, whatever its level; one at least."""
+    return max(1, _sounding(sound, 10 ** (-50 / 20) * float(sound.abs().max())))
+
+
+def _sounding(sound: Tensor, quiet: float = _QUIET) -> int:
+    """Samples until it stays 80 dB below full scale, or another level."""
+    loud = (sound.abs().amax(0) > quiet).nonzero()
     return int(loud[-1]) + 1 if len(loud) else 0
