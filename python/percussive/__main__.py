@@ -72,7 +72,10 @@ def measured(run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, Any]
 
 
 def new_hits(study: Study, run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, float]:
-    """A prior over the training hits, judged against those held out, and sixteen new hits."""
+    """A prior over the training hits, judged against all hits, and sixteen new ones.
+
+    Twelve held out would be too few to compare distributions with.
+    """
     out, shards = Path(study.out), run.data.shards
     sounds = [(shards.audio(i), {"path": run.data.name(i)}) for i in run.data.training.indices]
     latents = latent.encoded(model, sounds)
@@ -90,9 +93,8 @@ def new_hits(study: Study, run: latent.LatentRun, model: latent.Autoencoder) -> 
     for number, mean in enumerate(prior.sample(16, seed=1)):
         made = latent.decoded(model, mean)
         audio.write(out / "new" / f"hit-{number:02}.wav", made, model.sample_rate)
-    return latent.judge_prior(
-        model, prior, latents, [shards.audio(i) for i in run.data.validation.indices]
-    )
+    real = [shards.audio(i) for i in range(len(shards))]
+    return latent.judge_prior(model, prior, latents, real, count=len(real))
 
 
 def main() -> None:
