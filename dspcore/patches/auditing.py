@@ -142,7 +142,10 @@ def remember(renderer: Renderer, found: Audit) -> None:
 
 
 def recalled(renderer: Renderer) -> Audit | None:
-    """What an earlier audit of this very synth, at this rate and block, has found."""
+    """What an earlier audit of this synth has found, played in the same way.
+
+    A note that is longer than the sound has an influence: it may still sound in the next one.
+    """
     try:
         found = json.loads(_place(renderer).read_text(encoding="utf-8"))
         found["levels"] = tuple(Level(**level) for level in found["levels"])
@@ -218,7 +221,7 @@ def _same(one: Audio | None, two: Audio | None) -> bool:
 
 def _place(renderer: Renderer) -> Path:
     facts = renderer.facts()
-    for name in ("isolation", "note", "seconds", "channel"):
+    for name in ("isolation", "channel"):
         facts.pop(name)
     text = json.dumps([facts, renderer.space.fingerprint], sort_keys=True)
     root = os.environ.get("XDG_CACHE_HOME")

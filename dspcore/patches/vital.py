@@ -31,6 +31,9 @@ class Vital:
     name: ClassVar[str] = "vital"
     extra: ClassVar[str] = "vital"
 
+    def __init__(self) -> None:
+        self._known: PluginInfo | None = None
+
     def missing(self) -> str:
         """Why Vital cannot be used here; "" when it can."""
         if importlib.util.find_spec("vita"):
@@ -58,6 +61,11 @@ class Vital:
         return vita.Synth()
 
     def _described(self, synth: Any) -> PluginInfo:
+        if self._known is None:
+            self._known = self._read(synth)
+        return self._known
+
+    def _read(self, synth: Any) -> PluginInfo:
         params = []
         for name in sorted(synth.get_controls()):
             if name.startswith(_NOT_SOUND) or name.startswith("modulation_"):
