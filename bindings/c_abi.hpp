@@ -59,6 +59,20 @@ double dspcore_get(const dspcore_chain* c, int index) {
 void dspcore_process(dspcore_chain* c, const float* const* in, float* const* out, int64_t samples) {
   c->chain.process(in, out, samples);
 }
+int dspcore_is_instrument(void) { return dsp::plugin::kInstrument; }
+void dspcore_note_on(dspcore_chain* c, int pitch, int velocity) {
+  if (velocity <= 0) return dspcore_note_off(c, pitch);
+  const auto play = [&](auto& keys) {
+    if constexpr (dsp::plugin::kInstrument) keys.note_on(pitch & 127, velocity & 127);
+  };
+  play(c->chain.parts.wires);
+}
+void dspcore_note_off(dspcore_chain* c, int pitch) {
+  const auto let_go = [&](auto& keys) {
+    if constexpr (dsp::plugin::kInstrument) pitch < 0 ? keys.all_off() : keys.note_off(pitch);
+  };
+  let_go(c->chain.parts.wires);
+}
 void dspcore_reset(dspcore_chain* c) { c->chain.reset(); }
 int64_t dspcore_latency(const dspcore_chain* c) { return dsp::plugin::latency_at(c->chain.rate); }
 

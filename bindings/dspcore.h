@@ -47,6 +47,11 @@ double dspcore_get(const dspcore_chain* chain, int index);
 
 /* Any number of samples; channels lie apart. Outputs may be the inputs. */
 void dspcore_process(dspcore_chain* chain, const float* const* inputs, float* const* outputs, int64_t samples);
+/* Of an instrument: a key goes down, or up, at the next sample (pitch and velocity as MIDI has them); with
+ * pitch -1 all keys go up. Chains of effects know no keys. */
+int dspcore_is_instrument(void);
+void dspcore_note_on(dspcore_chain* chain, int pitch, int velocity);
+void dspcore_note_off(dspcore_chain* chain, int pitch);
 /* Forgets everything heard; parameters are at once where they were set. */
 void dspcore_reset(dspcore_chain* chain);
 /* How many samples late the output is. */

@@ -20,9 +20,13 @@ class ChainPlugin : public Plugin {
   std::int64_t getUniqueId() const override { return DSPCORE_UNIQUE_ID; }
 
   void initAudioPort(bool input, std::uint32_t index, AudioPort& port) override {
-    const int count = input ? DISTRHO_PLUGIN_NUM_INPUTS : DISTRHO_PLUGIN_NUM_OUTPUTS;
+    const int count = input ? DSPCORE_CHANNELS : DISTRHO_PLUGIN_NUM_OUTPUTS;
     port.groupId = count == 1 ? kPortGroupMono : kPortGroupStereo;
     Plugin::initAudioPort(input, index, port);
+    if (input && int(index) >= DSPCORE_CHANNELS) {
+      port.hints |= kAudioPortIsSidechain;
+      port.groupId = kPortGroupNone;
+    }
   }
   void initParameter(std::uint32_t index, Parameter& parameter) override {
     const dspcore_parameter& p = *dspcore_describe(int(index));
@@ -48,15 +52,38 @@ class ChainPlugin : public Plugin {
     if (chain_) dspcore_reset(chain_);
   }
   void sampleRateChanged(double rate) override { make(rate); }
-  void run(const float** inputs, float** outputs, std::uint32_t frames) override {
-    if (chain_) {
-      dspcore_process(chain_, inputs, outputs, frames);
-      return;
+#if DISTRHO_PLUGIN_WANT_MIDI_INPUT
+  void run(const float** inputs, float** outputs, std::uint32_t frames, const MidiEvent* events, std::uint32_t count) override {
+    std::uint32_t done = 0;
+    for (std::uint32_t i = 0; chain_ && i < count; ++i) {
+      const std::uint32_t at = events[i].frame < frames ? events[i].frame : frames;
+      if (at > done) play(inputs, outputs, done, at - done);
+      done = at > done ? at : done;
+      const std::uint8_t* const data = events[i].size > MidiEvent::kDataSize ? events[i].dataExt : events[i].data;
+      const int kind = data[0] & 0xf0;
+      if (kind == 0x90) dspcore_note_on(chain_, data[1], data[2]);
+      if (kind == 0x80) dspcore_note_off(chain_, data[1]);
+      if (kind == 0xb0 && (data[1] == 120 || data[1] == 123)) dspcore_note_off(chain_, -1);
     }
-    for (int c = 0; c < DISTRHO_PLUGIN_NUM_OUTPUTS; ++c) std::memset(outputs[c], 0, sizeof(float) * frames);
+    if (frames > done) play(inputs, outputs, done, frames - done);
   }
+#else
+  void run(const float** inputs, float** outputs, std::uint32_t frames) override { play(inputs, outputs, 0, frames); }
+#endif
 
  private:
+  void play(const float** inputs, float** outputs, std::uint32_t from, std::uint32_t frames) {
+    const float* in[DISTRHO_PLUGIN_NUM_INPUTS + 1];
+    float* out[DISTRHO_PLUGIN_NUM_OUTPUTS];
+    for (int c = 0; c < DISTRHO_PLUGIN_NUM_INPUTS; ++c) in[c] = inputs[c] + from;
+    for (int c = 0; c < DISTRHO_PLUGIN_NUM_OUTPUTS; ++c) out[c] = outputs[c] + from;
+    if (chain_) {
+      dspcore_process(chain_, in, out, frames);
+      return;
+    }
+    for (int c = 0; c < DISTRHO_PLUGIN_NUM_OUTPUTS; ++c) std::memset(out[c], 0, sizeof(float) * frames);
+  }
+
   /// A chain for a sample rate, with the parameters of the one before.
   void make(double rate) {
     dspcore_chain* const made = dspcore_create(rate);

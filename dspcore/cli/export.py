@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
+from dspcore.effects import names
 from dspcore.errors import UserError, nearest
 from dspcore.export import FORMATS, export
-from dspcore.preset import load_preset
+from dspcore.graph import Graph
+from dspcore.preset import load_preset, load_synth
+from dspcore.rack import Rack
+from dspcore.synth import VoiceSynth
 
 
 class _Command(click.Command):
@@ -37,6 +43,36 @@ def _formats(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> l
     return list(dict.fromkeys(keys))
 
 
+def _loaded(path: str) -> Rack | VoiceSynth:
+    """The chain, the graph or the instrument of a preset."""
+    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        if "synth" in tomllib.loads(Path(path).read_text(encoding="utf-8")):
+            synth = load_synth(path)
+            if not isinstance(synth, VoiceSynth):
+                raise UserError(f"{path}: {synth.name} is a plug-in itself and cannot be exported")
+            return synth
+    return load_preset(path)
+
+
+def _with_sidechain(rack: Rack | VoiceSynth, path: str) -> Graph:
+    """The same with an input that every effect hears whose side-chain nothing was sent to."""
+    if isinstance(rack, VoiceSynth):
+        raise UserError(f"{path}: an instrument has no side-chain")
+    graph = Graph.of(rack)
+    free = [
+        name
+        for name, place in graph.nodes().items()
+        if place.effect and "sidechain" in place.effect.inputs and "sidechain" not in place.inputs
+    ]
+    if not free:
+        able = ", ".join(kind.name for kind in names().values() if "sidechain" in kind.inputs)
+        raise UserError(f"{path}: nothing in it takes a side-chain; these do: {able}")
+    beside = graph.add_input("sidechain")
+    for name in free:
+        graph.connect(beside, name, input="sidechain")
+    return graph
+
+
 @click.command(cls=_Command)
 @click.argument("chain", type=click.Path())
 @click.option(
@@ -53,6 +89,10 @@ def _formats(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> l
 @click.option("--name", help="What hosts show.  [default: the name of the file]")
 @click.option("-o", "--out", default="build", show_default=True, help="Folder for the plug-ins.")
 @click.option("--channels", type=click.IntRange(1, 2), default=2, show_default=True, help="In.")
+@click.option("--sidechain", is_flag=True, help="A second input, for all that has a side-chain.")
+@click.option(
+    "--voices", type=click.IntRange(1, 128), default=16, show_default=True, help="Of an instrument."
+)
 @click.option("--maker", default="dspcore", show_default=True, help="Who made it.")
 @click.option("--march", help="A processor to build for, as g++ knows it: native, x86-64-v3.")
 @click.option("--source", is_flag=True, help="Keep the C++, too.")
@@ -62,11 +102,13 @@ def command(
     name: str | None,
     out: str,
     channels: int,
+    sidechain: bool,
+    voices: int,
     maker: str,
     march: str | None,
     source: bool,
 ) -> None:
-    """Build CHAIN, a preset of a chain or a graph, as a native plug-in.
+    """Build CHAIN, a preset of a chain, a graph or an instrument, as a native plug-in.
 
     Its sound is the chain's, computed by the same C++; every parameter is one of the plug-in, and
     the preset's values are its defaults. Plug-ins need g++ and Debian's dpf-source; the format c,
@@ -75,9 +117,13 @@ def command(
     \b
     Examples:
         dspcore export chain.toml --name "My Chain"
+        dspcore export ducked.toml --sidechain --format vst3
+        dspcore export lead.toml --format clap lv2 --voices 8
         dspcore export result/preset.toml --format vst3 clap lv2 vst2 ladspa --out build/
     """
-    rack = load_preset(chain)
+    rack: Rack | VoiceSynth = _loaded(chain)
+    if sidechain:
+        rack = _with_sidechain(rack, chain)
     if name is None:
         stem = Path(chain).stem
         name = Path(chain).resolve().parent.name if stem == "preset" else stem
@@ -92,6 +138,7 @@ def command(
             name=name,
             formats=formats,
             channels=channels,
+            voices=voices,
             maker=maker,
             march=march,
             source=source,

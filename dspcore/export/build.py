@@ -19,8 +19,10 @@ from dspcore.errors import UserError, nearest
 from dspcore.export.check import check
 from dspcore.export.formats import FORMATS, Format
 from dspcore.export.source import Progress, translate
+from dspcore.export.voices import translate_voices
 from dspcore.export.writer import Source
 from dspcore.rack import Rack
+from dspcore.synth import Synth, VoiceSynth
 
 #: Where Debian's dpf-source puts the framework; the environment variable DPF says another place.
 DPF = "/usr/share/dpf"
@@ -46,12 +48,13 @@ class CompilerError(RuntimeError):
 
 
 def export(
-    rack: Rack,
+    rack: Rack | VoiceSynth,
     folder: str | os.PathLike[str],
     *,
     name: str,
     formats: Sequence[str] = ("vst3", "clap", "lv2"),
     channels: int = 2,
+    voices: int = 16,
     maker: str = "dspcore",
     march: str | None = None,
     source: bool = False,
@@ -62,11 +65,14 @@ def export(
     Every parameter of every effect becomes one of the plug-in, at the rack's own values at first.
 
     Args:
-        rack: A chain or a graph.
+        rack: A chain, a graph, or an instrument, which is played by MIDI. Further inputs of a graph
+            become side-chains with as many channels as the main input.
         folder: Where the plug-ins are put; made where it is missing.
         name: What hosts show.
         formats: Names in `FORMATS`.
-        channels: In: 1 or 2. A chain may make two of one.
+        channels: In: 1 or 2. A chain may make two of one. Of an instrument: out.
+        voices: Of an instrument: how many notes may sound; a further one takes the voice of the one
+            that was let go first, or of the oldest.
         maker: Who made it, as hosts show.
         march: A processor that the plug-in may count on, as g++ -march has it ("native",
             "x86-64-v3"); by default any of the machine's architecture.
@@ -84,7 +90,10 @@ def export(
     _check(rack, name, formats, channels)
     compiler, dpf = tools(formats)
     root = sources()
-    made = translate(rack, channels, root / "csrc", progress)
+    if isinstance(rack, VoiceSynth):
+        made = translate_voices(rack, channels, root / "csrc", voices, progress)
+    else:
+        made = translate(rack, channels, root / "csrc", progress)
     out = Path(folder)
     slug = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     command = [*compiler, *_OPTIONS, f"-I{root / 'csrc'}", f"-I{root / 'bindings'}"]
@@ -102,7 +111,7 @@ def export(
         probe = place / "probe.so"
         objects = [str(place / "chain.o"), str(place / "threads.o")]
         _run([*command, "-shared", *objects, "-o", str(probe), *_LIBRARIES])
-        check(rack, probe, channels)
+        check(rack, probe, channels, voices)
         out.mkdir(parents=True, exist_ok=True)
         if source:
             shutil.copy(place / "chain.cpp", out / f"{slug}.cpp")
@@ -114,7 +123,7 @@ def export(
     return done
 
 
-def _check(rack: Rack, name: str, formats: Sequence[str], channels: int) -> None:
+def _check(rack: Rack | VoiceSynth, name: str, formats: Sequence[str], channels: int) -> None:
     if not re.search(r"[A-Za-z]", name) or re.search(r'[/\\"\x00-\x1f]', name):
         raise UserError(f"export: name must have a letter and no / \\ or quote, got {name!r}")
     if not formats:
@@ -124,7 +133,14 @@ def _check(rack: Rack, name: str, formats: Sequence[str], channels: int) -> None
             raise UserError(f"export: unknown format {key!r}; {nearest(key, FORMATS)}")
     if channels not in (1, 2):
         raise UserError(f"export: channels must be 1 or 2, got {channels}")
-    if not len(rack):
+    if isinstance(rack, Synth):
+        if not isinstance(rack, VoiceSynth):
+            raise UserError(
+                f"{rack.name} cannot be exported: it is a plug-in itself ({rack.source})"
+            )
+        if "ladspa" in formats:
+            raise UserError("export: LADSPA knows no notes; an instrument goes to another format")
+    elif not len(rack):
         raise UserError("export: the chain has no effects")
 
 
@@ -160,6 +176,12 @@ def _info(made: Source, name: str, slug: str, maker: str) -> str:
     number = int(hashlib.sha256(slug.encode()).hexdigest()[:6], 16)
     late = int(not (made.latency.constant and int(float(made.latency.code)) == 0))
     form = {1: "mono", 2: "stereo"}[made.outputs]
+    inputs = made.inputs * (1 + len(made.further))
+    kind, category = (
+        ('"audio-effect"', "Fx")
+        if not made.instrument
+        else ('"instrument", "synthesizer"', "Instrument|Synth")
+    )
     return "\n".join(
         [
             "#pragma once",
@@ -167,11 +189,14 @@ def _info(made: Source, name: str, slug: str, maker: str) -> str:
             '#define DISTRHO_PLUGIN_BRAND "dspcore"',
             f'#define DISTRHO_PLUGIN_URI "urn:dspcore:{slug}"',
             f'#define DISTRHO_PLUGIN_CLAP_ID "dspcore.{slug}"',
-            f'#define DISTRHO_PLUGIN_CLAP_FEATURES "audio-effect", "{form}"',
-            f'#define DISTRHO_PLUGIN_VST3_CATEGORIES "Fx|{form.title()}"',
+            f'#define DISTRHO_PLUGIN_CLAP_FEATURES {kind}, "{form}"',
+            f'#define DISTRHO_PLUGIN_VST3_CATEGORIES "{category}|{form.title()}"',
+            f"#define DISTRHO_PLUGIN_IS_SYNTH {int(made.instrument)}",
+            f"#define DISTRHO_PLUGIN_WANT_MIDI_INPUT {int(made.instrument)}",
             "#define DISTRHO_PLUGIN_HAS_UI 0",
             "#define DISTRHO_PLUGIN_IS_RT_SAFE 1",
-            f"#define DISTRHO_PLUGIN_NUM_INPUTS {made.inputs}",
+            f"#define DISTRHO_PLUGIN_NUM_INPUTS {inputs}",
+            f"#define DSPCORE_CHANNELS {max(1, made.inputs)}",
             f"#define DISTRHO_PLUGIN_NUM_OUTPUTS {made.outputs}",
             f"#define DISTRHO_PLUGIN_WANT_LATENCY {late}",
             f'#define DSPCORE_LABEL "{slug}"',

@@ -30,6 +30,7 @@ class Struct:
         convolutions: The states that are the past of convolutions: `Convolution` by state.
         tables: The C++ functions of the effect's tables.
         teaches: Whether it tells the convolutions their responses, as one program of a part does.
+        ages: Whether the part has an age: samples since it began.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Struct:
         convolutions: Mapping[int, str],
         tables: Sequence[str],
         teaches: bool,
+        ages: bool,
     ) -> None:
         self.name, self.program, self.outside, self.lines = name, program, outside, lines
         self.convolutions, self.tables, self.teaches = convolutions, tables, teaches
+        self.ages = ages
         self.kernels: set[str] = set()
         self._views: dict[Shown, str] = {}
         self._fixed: list[str] = []
@@ -337,6 +340,7 @@ class Struct:
                 *_method("void shape(std::int64_t n)", [*self._shaped, "shaped = n;"]),
                 *_method("void settle()", [*still, "ready = true;"]),
                 *_method("void run(std::int64_t n)", [
+                    *(["const std::int64_t age = *own->age;", "(void)age;"] if self.ages else []),
                     "if (n != shaped) shape(n);", "if (!ready) settle();", *playing]),
                 "};",
                 "",

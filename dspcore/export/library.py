@@ -40,6 +40,7 @@ class Library:
         if not made:
             raise UserError(f"{path}: does not play at {sample_rate} Hz")
         self.chain = self.ffi.gc(made, self.lib.dspcore_destroy)
+        self.rows = self.lib.dspcore_inputs()
         self.names = [
             self.ffi.string(self.lib.dspcore_describe(i).symbol).decode()
             for i in range(self.lib.dspcore_parameters())
@@ -51,8 +52,10 @@ class Library:
             self.lib.dspcore_set(self.chain, self.names.index(symbol), value)
 
     def process(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One block, (c, t)."""
+        """One block, (c, t): the channels of the input and after them those of side-chains."""
         audio = np.ascontiguousarray(audio, np.float32)
+        if audio.ndim != 2 or audio.shape[0] != self.rows:
+            raise ValueError(f"Library: audio must be ({self.rows}, t), got {audio.shape}")
         out = np.empty((self.lib.dspcore_outputs(), audio.shape[1]), np.float32)
         heard = [self.ffi.cast("const float*", row.ctypes.data) for row in audio]
         made = [self.ffi.cast("float*", row.ctypes.data) for row in out]
@@ -80,6 +83,14 @@ class Library:
             for i, row in enumerate(rows):
                 heard[i] = row + start
             self.lib.dspcore_process(self.chain, heard, made, size)
+
+    def note_on(self, pitch: int, velocity: int) -> None:
+        """A key of an instrument goes down at the next sample, as MIDI numbers it."""
+        self.lib.dspcore_note_on(self.chain, pitch, velocity)
+
+    def note_off(self, pitch: int) -> None:
+        """It goes up."""
+        self.lib.dspcore_note_off(self.chain, pitch)
 
     def save(self) -> bytes:
         """The state."""

@@ -32,6 +32,8 @@ def write(
     settings: Iterable[int],
     values: Callable[[str], str],
     tables: Sequence[str] = (),
+    kept: int = 0,
+    held: Sequence[int] = (),
 ) -> Written:
     """The struct called `owner`.
 
@@ -42,6 +44,8 @@ def write(
         settings: The indices of its parameters.
         values: Where the values of a parameter, by its name in the program, are found in C++.
         tables: The C++ functions of the effect's tables.
+        kept: Of a voice: how many numbers it is told when its note begins.
+        held: Of a voice: the indices of the parameters among them.
     """
     first, following = programs[FIRST, False], programs[NEXT, False]
     if not len(first.ends) == len(following.ends) == len(following.states):
@@ -73,6 +77,7 @@ def write(
             convolutions,
             tables,
             teaches=(stage, moving) == (FIRST, False),
+            ages=bool(kept),
         )
         try:
             structs.append(struct.source(f"{name}, {kind}, {stage} block.", f"{owner}Memory"))
@@ -85,6 +90,18 @@ def write(
     )
     shared, places = _memory(following, sounds, lines.keys(), rooms)
     numbers = ", ".join(map(str, settings)) or "-1"
+    ready = " = ".join(f"{member}.ready" for member in _MEMBERS)
+    voice = []
+    if kept:
+        shared += ["  double* kept = nullptr;", "  std::int64_t* age = nullptr;"]
+        places += [f"kept = arena.take<double>({kept});", "age = arena.take<std::int64_t>(1);"]
+        voice = [
+            f"  static constexpr int kHeld[] = {{{', '.join(map(str, held)) or '-1'}}};",
+            "  /// What followed from its note is to be computed again.",
+            "  void forget() {",
+            f"    {ready} = false;",
+            "  }",
+        ]
     code = [
         f"struct {owner}Memory {{",
         "  Chain* chain = nullptr;",
@@ -95,6 +112,7 @@ def write(
         f"/// {name}.",
         f"struct {owner} : {owner}Memory {{",
         f"  static constexpr int kSettings[] = {{{numbers}}};",
+        *voice,
         *members,
         "  std::int64_t* begun = nullptr;",
         "",

@@ -63,6 +63,12 @@ class Program:
     output: Shown
     ends: tuple[Shown, ...]
 
+    @property
+    def unexplained(self) -> int:
+        """How many constants have neither a formula nor a table."""
+        open_ = (s for s in self.slots if s.kind == "constant" and not s.values)
+        return sum(slot.table is None for slot in open_)
+
 
 def unify(recordings: Mapping[Grid, Recording], tables: Sequence[Table] = ()) -> Program:
     """One program of recordings by (rate, samples), whose constants may be some of `tables`.
@@ -198,7 +204,12 @@ class _Unifier:
         )
 
     def _whole(self, values: Sequence[int]) -> Whole:
-        found = over_samples(dict(zip(self.recordings, (int(v) for v in values), strict=True)))
+        by_grid = dict(zip(self.recordings, (int(v) for v in values), strict=True))
+        found = over_samples(by_grid)
+        if found is None and any(r.age for r in self._all()):
+            since = {at: v - self.recordings[at].age for at, v in by_grid.items()}
+            if (later := over_samples(since)) is not None:
+                found = Formula(f"age + {later[0].code}", constant=False), later[1]
         if found is None:
             raise CannotExportError("a size in it is no multiple of the block's length and a rest")
         return found

@@ -70,6 +70,7 @@ class Recording:
     states: list[Ref] = field(default_factory=list)
     output: Ref | None = None
     ends: list[Ref] = field(default_factory=list)
+    age: int = 0  # samples since the beginning, where that is another number of the recording
 
 
 class Recorder(TorchDispatchMode):

@@ -17,8 +17,8 @@ from dspcore.rack import Rack
 
 Progress = Callable[[str], None]
 
-_LENGTHS = (37, 53)  # samples of the recorded blocks: primes, so that no other size is the same
-_CHECKED = 61  # and one more, at which what was found is checked
+LENGTHS = (37, 53)  # samples of the recorded blocks: primes, so that no other size is the same
+CHECKED = 61  # and one more, at which what was found is checked
 
 
 def translate(
@@ -45,9 +45,9 @@ def translate(
         takes: dict[tuple[int, int], Take] = {}
         for rate in RATES:
             progress(f"listening at {rate} Hz")
-            for n in (*_LENGTHS, *([_CHECKED] if rate == RATES[1] else [])):
+            for n in (*LENGTHS, *([CHECKED] if rate == RATES[1] else [])):
                 takes[rate, n] = take(rack.at_rate(rate), channels, n, moving)
-            latency[rate] = takes[rate, _LENGTHS[0]].latency
+            latency[rate] = takes[rate, LENGTHS[0]].latency
         for part, stage in next(iter(takes.values())).recordings:
             try:
                 mine = {at: t.recordings[part, stage] for at, t in takes.items()}
@@ -60,11 +60,15 @@ def translate(
 
 def _unified(recordings: Mapping[Grid, Recording], known: Sequence[Table]) -> Program:
     """Their program; at the usual rates and above where an effect is another below them."""
+    usual = {at: r for at, r in recordings.items() if at[0] >= USUAL_RATES[0]}
     try:
-        return unify(recordings, known)
+        found = unify(recordings, known)
     except CannotExportError:
-        usual = {at: r for at, r in recordings.items() if at[0] >= USUAL_RATES[0]}
         return unify(usual, known)
+    if not found.unexplained:
+        return found
+    above = unify(usual, known)
+    return above if above.unexplained < found.unexplained else found
 
 
 def refuse(rack: Rack) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dspcore.effects import Param
@@ -61,6 +61,7 @@ class Source:
     latency: Formula
     tables: tuple[str, ...]  # parts that hold at the usual rates alone
     further: tuple[str, ...] = ()  # side-chains, with as many channels as `inputs`
+    instrument: bool = False
 
 
 class Writer:
@@ -102,43 +103,23 @@ class Writer:
         outputs = int(self.programs[WIRES, NEXT, False].output.size[1][0].code)
         if outputs not in (1, 2):
             raise UserError(f"export: plug-ins have 1 or 2 channels, the chain gives {outputs}")
-        kernels = sorted(frozenset().union(*(p.kernels for p in parts)))
-        if lost := [name for name in kernels if name not in self.headers]:
-            raise UserError(f"export: no header of csrc/ops has the op {lost[0]}")
         tables = [
             name or "wires"
             for (name, *_), program in self.programs.items()
             if any(f.table for slot in program.slots for f in slot.values)
         ]
-        code = [
-            "// Made by dspcore export. What sounds is in the headers of csrc/ops.",
-            "#define DSP_DERIVATIVES false",
-            '#include "plugin/kernels.hpp"',
-            *(f'#include "{h}"' for h in sorted({self.headers[name] for name in kernels})),
-            '#include "plugin/chain.hpp"',
-            "#pragma GCC visibility push(default)  // the linker hides it again in a plug-in",
-            '#include "dspcore.h"',
-            "#pragma GCC visibility pop",
-            "",
-            "namespace dsp::plugin {",
-            "namespace {",
-            "",
-            *(f'const Kernel kernel_{name} = kernel("{name}");' for name in kernels),
-            "",
-            *self._described(),
+        body = [
+            *parameters(self.settings),
             *self._defined(),
             *(p.code for p in parts),
             wires.code,
             *self._together(parts, wires, outputs, bool(tables)),
-            "}  // namespace",
-            "}  // namespace dsp::plugin",
-            "",
-            '#include "c_abi.hpp"',
-            "",
         ]
+        used = frozenset().union(*(p.kernels for p in (*parts, wires)))
+        code = file_of(used, self.headers, body)
         listed = tuple(dict.fromkeys(tables))
         return Source(
-            "\n".join(code),
+            code,
             self.settings,
             self.channels,
             outputs,
@@ -146,19 +127,6 @@ class Writer:
             listed,
             self.further,
         )
-
-    def _described(self) -> list[str]:
-        count = max(1, len(self.settings))
-        return [
-            f"constexpr int kParameters = {len(self.settings)};",
-            f"const Range kRanges[{count}] = {{",
-            *(f"    {s.range()}" for s in self.settings),
-            "};",
-            f"const dspcore_parameter kDescriptions[{count}] = {{",
-            *(f"    {s.description()}" for s in self.settings),
-            "};",
-            "",
-        ]
 
     def _part(self, owner: str, name: str) -> part.Written:
         mine = {(s, m): self.programs[name, s, m] for s in STAGES for m in (False, True)}
@@ -213,7 +181,7 @@ class Writer:
         return [
             f"constexpr int kChannels = {self.channels}, kOutputs = {outputs};",
             f"constexpr int kInputs = {self.channels * (1 + len(self.further))};",
-            f"constexpr bool kAnyRate = {str(not tables).lower()};",
+            f"constexpr bool kAnyRate = {str(not tables).lower()}, kInstrument = false;",
             f"constexpr double kLeastRate = {self._least_rate()};",
             "",
             "struct Parts {",
@@ -258,6 +226,54 @@ class Writer:
             "}",
             "",
         ]
+
+
+def parameters(settings: Sequence[Setting]) -> list[str]:
+    """Their declarations in C++."""
+    count = max(1, len(settings))
+    return [
+        f"constexpr int kParameters = {len(settings)};",
+        f"const Range kRanges[{count}] = {{",
+        *(f"    {s.range()}" for s in settings),
+        "};",
+        f"const dspcore_parameter kDescriptions[{count}] = {{",
+        *(f"    {s.description()}" for s in settings),
+        "};",
+        "",
+    ]
+
+
+def file_of(
+    used: Iterable[str], headers: Mapping[str, str], body: Sequence[str], more: Sequence[str] = ()
+) -> str:
+    """A C++ file that calls the kernels of the ops `used`."""
+    kernels = sorted(used)
+    if lost := [name for name in kernels if name not in headers]:
+        raise UserError(f"export: no header of csrc/ops has the op {lost[0]}")
+    code = [
+        "// Made by dspcore export. What sounds is in the headers of csrc/ops.",
+        "#define DSP_DERIVATIVES false",
+        '#include "plugin/kernels.hpp"',
+        *(f'#include "{h}"' for h in sorted({headers[name] for name in kernels})),
+        '#include "plugin/chain.hpp"',
+        *(f'#include "{header}"' for header in more),
+        "#pragma GCC visibility push(default)  // the linker hides it again in a plug-in",
+        '#include "dspcore.h"',
+        "#pragma GCC visibility pop",
+        "",
+        "namespace dsp::plugin {",
+        "namespace {",
+        "",
+        *(f'const Kernel kernel_{name} = kernel("{name}");' for name in kernels),
+        "",
+        *body,
+        "}  // namespace",
+        "}  // namespace dsp::plugin",
+        "",
+        '#include "c_abi.hpp"',
+        "",
+    ]
+    return "\n".join(code)
 
 
 def _text(words: str) -> str:

@@ -13,12 +13,17 @@ from dspcore.export import export
 from dspcore.export.build import DPF
 
 
-def exported_to(folder: Path, formats: list[str]) -> Path:
-    """`chain` in these formats."""
+def needs_tools() -> None:
+    """Skip, or fail where CI wants them, without g++ or DPF."""
     if shutil.which("g++") is None or not Path(os.environ.get("DPF", DPF)).is_dir():
         if os.environ.get("DSPCORE_REQUIRE_PLUGINS") == "1":
             pytest.fail("g++ or DPF is missing; run: apt-get install g++ dpf-source")
         pytest.skip("needs g++ and dpf-source")
+
+
+def exported_to(folder: Path, formats: list[str]) -> Path:
+    """`chain` in these formats."""
+    needs_tools()
     export(chain(), folder, name=NAME, formats=formats)
     return folder
 

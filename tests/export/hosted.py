@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dspcore.blackbox import hosts
+from dspcore.notes import Note
 
 #: What is changed in the middle, by the plug-in's symbol.
 CHANGES = {"delay_time_ms": 52.0, "compressor_ratio": 9.0, "parametric_eq_peak_2_hz": 1_500.0,
@@ -36,3 +38,25 @@ def rendered(
     info, late = instance.info, instance.latency()
     instance.close()
     return info, late, out
+
+
+def played(
+    host: str,
+    identity: str,
+    values: dict[str, float],
+    changed: dict[str, float],
+    notes: Sequence[Note],
+    samples: int,
+    size: int,
+    change: int,
+) -> Any:
+    """What the host says of an instrument, and its sound with `changed` from a block on."""
+    instance = hosts.get(host).open(identity, 48_000, size)
+    blocks = -(-samples // size)
+    settings = np.array([[value] * blocks for value in values.values()])
+    for symbol, value in changed.items():
+        settings[list(values).index(symbol), change:] = value
+    out = instance.render(np.zeros((0, samples), np.float32), settings, notes)
+    info = instance.info
+    instance.close()
+    return info, out
