@@ -34,9 +34,6 @@ OPTIONS = {"guesses": 96, "descents": 3, "descent_steps": 60, "refinements": 2, 
 
 #: Why some settings cannot be told from their sound.
 REASONS = {
-    "bitcrusher": "Not found: a hold that is 0.05 % off takes other samples after a tenth of a "
-    "second, bits that are not nearly right round all values otherwise, and no gradient leads "
-    "there from afar.",
     "compressor": "A threshold under all that sounds, the ratio and the make-up share one gain; a "
     "part of the dry sound (`mix`) is another ratio.",
     "de_esser": "Threshold, ratio and range set nearly the same reduction of what lies above.",
@@ -44,8 +41,6 @@ REASONS = {
     "expander": "The loop is hardly ever quiet enough to be turned down.",
     "gate": "The loop opens the gate once and never lets it close.",
     "ladder_filter": "A linear ladder takes its drive back exactly; one that saturates does not.",
-    "multi_tap_delay": "Three taps are found; the fourth, 21 dB below the first, is not: search "
-    "begins elsewhere, and a gradient sees a tap only from a few samples away.",
     "multiband_compressor": "Twenty-one settings of three compressors that share crossovers.",
     "rotary_speaker": "What a rotor does is heard only where its band sounds: the horn is found, "
     "the quieter drum's rate is not.",

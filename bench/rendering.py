@@ -8,6 +8,7 @@ second of the same sound says what of either is start-up.
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -65,6 +66,14 @@ with AudioFile(sys.argv[1]) as source, \\
         target.write(board(source.read(source.samplerate), source.samplerate, reset=False))
 """
 
+# Linux counts the memory of whoever starts a program as the program's own, so this starts it.
+STARTER = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+
 
 @dataclass
 class Run:
@@ -81,12 +90,12 @@ def run(command: list[str], cache: Path) -> Run:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     env |= {"PYTHONPYCACHEPREFIX": str(cache)}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    starter = [sys.executable, "-S", "-c", STARTER, *command]
+    said = subprocess.run(starter, env=env, capture_output=True, text=True, check=True).stdout
+    status, seconds, peak_mb = json.loads(said)
     if status:
         raise RuntimeError(f"{command[:4]} ended with {status}")
-    seconds = usage.ru_utime + usage.ru_stime
-    return Run(seconds, os.times().elapsed - begin, usage.ru_maxrss / 1024)
+    return Run(seconds, os.times().elapsed - begin, peak_mb)
 
 
 @click.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dspcore.effects.effect import Effect
+from dspcore.effects.hold_search import dry_share, hold, rounding
 from dspcore.effects.param import Param
 
 
@@ -57,6 +59,20 @@ class Bitcrusher(Effect):
         latest = torch.where(passed, places, 0).cummax(1).values
         y = taken.gather(2, latest[:, None].expand(b, c, t))
         return y, (phase[:, -1:], audio[..., -1], y[..., -1])
+
+    def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
+        """What the sound that stands still now and then shows: the mix, the hold, the bits."""
+        dry = dry.expand_as(reference)
+        share = dry_share(dry, reference)
+        if share is None or share > 0.99:
+            return []
+        found = {"mix": 1 - share}
+        wet = (reference.double() - share * dry.double()) / (1 - share)
+        if (samples := hold(wet)) is not None:
+            found["hold_samples"] = samples
+        if (step := rounding(wet)) is not None:
+            found["bits"] = 1 - math.log2(step)
+        return [found]
 
     def tail_seconds(self) -> float:
         """As long as a value is held."""

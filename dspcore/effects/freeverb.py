@@ -33,7 +33,7 @@ class Freeverb(Effect):
     """
 
     channels = "stereo"
-    piece = 4_096
+    piece = 16_384
 
     room = Param(0.0, 1.0, default=0.5, doc="How large the room is: how long it rings.")
     damping = Param(0.0, 1.0, default=0.5, doc="How much sooner highs end.")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dspcore import ops
-from dspcore.effects.echo_times import echo_times
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Param
+from dspcore.effects.tap_search import taps
 
 _TAPS = (1, 2, 3, 4)
 
@@ -75,15 +75,25 @@ class MultiTapDelay(Effect):
         return audio + mix * (wet - audio), state
 
     def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
-        """Echo times of the four strongest echoes, earliest first, and with some left out."""
+        """All of it, where the echoes are found one after the other, and the times alone."""
         low, high = type(self).tap_1_time_ms.range(self.sample_rate)
         in_ms = 1000 / self.sample_rate
-        found = echo_times(dry, reference, low / in_ms, high / in_ms, self.sample_rate // 500)
-        picks = [found[:4], found[1:5], [*found[:3], found[4]], [*found[:2], *found[3:5]]]
-        return [
-            {f"tap_{i}_time_ms": n * in_ms for i, n in zip(_TAPS, sorted(pick), strict=True)}
-            for pick in picks
-        ]
+        dry = dry.expand(len(reference), -1)
+        if not (dry.any(1).all() and reference.any()):
+            return []
+        plain, found = taps(dry, reference, low / in_ms, high / in_ms, len(_TAPS))
+        if len(found) < len(_TAPS):
+            return []
+        mix = min(1.0, max(0.01, 1.0 - float(plain.mean())))
+        whole = {"mix": mix}
+        for i, tap in zip(_TAPS, sorted(found, key=lambda tap: tap.samples), strict=True):
+            left, right = max(tap.gains[0], 0.0), max(tap.gains[-1], 0.0)
+            level = math.hypot(left, right) / (math.sqrt(2) * mix)
+            whole[f"tap_{i}_time_ms"] = tap.samples * in_ms
+            whole[f"tap_{i}_gain_db"] = 20 * math.log10(max(level, 1e-3))
+            whole[f"tap_{i}_pan"] = math.atan2(right, left) * 4 / math.pi - 1
+        times = {name: value for name, value in whole.items() if name.endswith("time_ms")}
+        return [whole, times]
 
     def canonical(self, values: dict[str, float]) -> dict[str, float]:
         """Echoes in the order of their times: exchanging two changes nothing."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from dspcore import Chain
 from dspcore.effects import (
     AutoPan,
+    Bitcrusher,
     Chorus,
     CombFilter,
     Effect,
@@ -105,17 +106,36 @@ def test_a_comb_shows_its_frequency() -> None:
     )  # an eighth of a sample
 
 
-def test_taps_show_their_times() -> None:
-    """In one of the offers: sums of two times show in a cepstrum too."""
-    offers = suggested(MultiTapDelay(RATE, mix=0.5), noise())
-    times = [[offer[f"tap_{i}_time_ms"] for i in (1, 2, 3, 4)] for offer in offers]
-    assert all(taps == sorted(taps) for taps in times)
-    assert pytest.approx([125.0, 250.0, 375.0, 500.0], rel=1e-3) in times
+def test_taps_show_their_times_levels_and_sides() -> None:
+    """Of echoes between samples, the faintest 21 dB below the first."""
+    hidden = {
+        "mix": 0.5,
+        "tap_1_time_ms": 98.213,
+        "tap_2_time_ms": 251.6,
+        "tap_2_pan": 0.2,
+        "tap_3_time_ms": 305.07,
+        "tap_4_time_ms": 611.93,
+        "tap_4_gain_db": -24.0,
+    }
+    whole, times = suggested(MultiTapDelay(RATE, **hidden), noise())
+    assert whole == pytest.approx({**MultiTapDelay(RATE).values, **hidden}, abs=0.01)
+    assert times == {name: value for name, value in whole.items() if name.endswith("time_ms")}
+
+
+@pytest.mark.parametrize(
+    ("bits", "hold_samples", "mix"), [(10.963, 2.5279, 0.9515), (5.0, 7.3, 1.0), (13.2, 31.7, 0.4)]
+)
+def test_a_bit_crusher_shows_its_steps(bits: float, hold_samples: float, mix: float) -> None:
+    effect = Bitcrusher(RATE, bits=bits, hold_samples=hold_samples, mix=mix)
+    (offer,) = suggested(effect, noise())
+    assert offer["mix"] == pytest.approx(mix, abs=1e-4)
+    assert offer["hold_samples"] == pytest.approx(hold_samples, rel=3e-6)
+    assert offer["bits"] == pytest.approx(bits, abs=1e-3)
 
 
 def test_silence_suggests_nothing_wrong() -> None:
     short, silent = noise(0.01), torch.zeros(2, 8_000)
-    for kind in (Tremolo, AutoPan, Vibrato, RingModulator, Phaser):
+    for kind in (Tremolo, AutoPan, Vibrato, RingModulator, Phaser, MultiTapDelay, Bitcrusher):
         for sound in (short, silent):
             for offer in kind(RATE).suggest(sound, sound):
                 assert all(value == value for value in offer.values())
