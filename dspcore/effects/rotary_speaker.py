@@ -15,6 +15,7 @@ from dspcore.effects.modulation_search import rates
 from dspcore.effects.param import Param
 
 _BUTTERWORTH = 0.5**0.5
+_LOWS_HZ, _HIGHS_HZ = 400.0, 1_600.0  # where usual crossovers leave a rotor alone
 
 
 def _reach(default: float, part: str) -> Param:
@@ -88,14 +89,19 @@ class RotarySpeaker(Moving):
         return torch.cat(parts, 1), after
 
     def suggest(self, dry: Tensor, reference: Tensor) -> list[dict[str, float]]:
-        """Rates at which the response swings, of one rotor and of both."""
-        low, high = type(self).horn_rate_hz.range(self.sample_rate)
-        found = rates(dry, reference, self.sample_rate, low, high)
-        pairs = [(horn, drum) for horn in found for drum in found]
-        pairs.sort(key=lambda pair: found.index(pair[0]) + found.index(pair[1]))
+        """Rates at which the response swings: the horn's in the highs, the drum's in the lows."""
+        rate = self.sample_rate
+        low, high = type(self).horn_rate_hz.range(rate)
+        horns, drums = (
+            rates(_band(dry, rate, *band), _band(reference, rate, *band), rate, low, high)
+            for band in ((_HIGHS_HZ, rate / 2), (0.0, _LOWS_HZ))
+        )
+        pairs = [
+            (i + j, horn, drum) for i, horn in enumerate(horns) for j, drum in enumerate(drums)
+        ]
         return [
             {"horn_rate_hz": horn, "drum_rate_hz": drum, "phase": phase}
-            for horn, drum in pairs[:8]
+            for _, horn, drum in sorted(pairs)[:8]
             for phase in (0.0, 0.25, 0.5, -0.25)
         ]
 
@@ -104,3 +110,10 @@ class RotarySpeaker(Moving):
         g = math.tan(math.pi * self.values["crossover_hz"] / self.sample_rate)
         ring = 14 / (g * 2 * _BUTTERWORTH) / self.sample_rate
         return ring + type(self).horn_reach_ms.maximum / 1000 + 10 / self.sample_rate
+
+
+def _band(sound: Tensor, sample_rate: int, low_hz: float, high_hz: float) -> Tensor:
+    """What of `sound` (c, t) lies between two frequencies."""
+    spectrum = torch.fft.rfft(sound.double())
+    hz = torch.arange(spectrum.shape[1]) * (sample_rate / sound.shape[1])
+    return torch.fft.irfft(spectrum * ((hz >= low_hz) & (hz <= high_hz)), sound.shape[1])
