@@ -241,6 +241,7 @@ struct Delay {
         for (int i = 0; i < item.lines; ++i) {
           if (kSideBySide<T> && !item.matrix_moves) {
             if constexpr (kSideBySide<T>) {
+              if (!gfeedback.given()) continue;
               typename Abreast<T>::Type sum(T(0));
               const T rest = still_product(gw[i], u.value + m0, n, sum);
               gmatrix[i][j] += cast<Wide>(total(sum) + rest);
