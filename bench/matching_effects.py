@@ -42,8 +42,6 @@ REASONS = {
     "gate": "The loop opens the gate once and never lets it close.",
     "ladder_filter": "A linear ladder takes its drive back exactly; one that saturates does not.",
     "multiband_compressor": "Twenty-one settings of three compressors that share crossovers.",
-    "rotary_speaker": "What a rotor does is heard only where its band sounds: the horn is found, "
-    "the quieter drum's rate is not.",
 }
 
 
