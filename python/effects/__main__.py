@@ -43,15 +43,16 @@ def main() -> None:
         run.model.eval()
         validation = run.validated(0)
         found[which] = float(validation.distance.mean())
+    found |= {name: float(value) for name, value in run.machine.counters().items()}
+    (out / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=2))
     for batch in run.batches(run.data.validation, 1):
         with torch.no_grad():
             made = run.model(batch["audio"])[0]
         pair = torch.cat([batch["audio"], made], -1)[0]
+        pair = pair / pair.abs().max().clamp(min=1.0)
         name = Path(run.data.name(int(batch["index"]))).stem
         audio.write(out / f"{name}.wav", pair, config.sample_rate)
-    found |= {name: float(value) for name, value in run.machine.counters().items()}
-    (out / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
