@@ -52,10 +52,11 @@ class Refiner:
         self.heard = torch.zeros(0, *target.shape)
 
     def candidates(self, count: int) -> Tensor:
-        """Whom to render first, (count, p): drawn from the posterior."""
+        """What to render first, (count, p): the mode, and draws of the posterior."""
         posterior = self.estimator.believe(self.target[None])
-        drawn = posterior.sample(count - 1, self.generator)[0]
-        return torch.cat([posterior.mode(), drawn])
+        if count == 1:
+            return posterior.mode()
+        return torch.cat([posterior.mode(), posterior.sample(count - 1, self.generator)[0]])
 
     def ask(self, count: int) -> Tensor:
         """Settings to render, at most (count, p)."""
