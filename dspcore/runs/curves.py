@@ -72,17 +72,31 @@ def draw_overlay(figure: Figure, runs: Sequence[Run], names: Sequence[str], alig
     axes.legend(fontsize=8)
 
 
-def draw_parts(figure: Figure, run: Run, names: Sequence[str]) -> None:
-    """Every other number that was logged, a small panel each."""
+def draw_parts(figure: Figure, run: Run, groups: dict[str, list[str]]) -> None:
+    """Every other number that was logged, a small panel each; held-out values beside training's."""
     columns = 3
-    rows = -(-len(names) // columns)
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes, name in zip(panels, names, strict=False):
-        _plot(axes, run.metrics[name], None, "#1d4ed8", 1.0)
-        axes.set_title(name.replace("_", " "), fontsize=8)
+    panels = figure.subplots(-(-len(groups) // columns), columns, squeeze=False).flat
+    for axes, (title, names) in zip(panels, groups.items(), strict=False):
+        for name in names:
+            held = name.startswith("validation/")
+            _plot(axes, run.metrics[name], None, "#c2410c" if held else "#1d4ed8", 1.0)
+        axes.set_title(title.replace("_", " "), fontsize=8)
         axes.tick_params(labelsize=7)
     for axes in list(panels):
         axes.set_visible(False)
+
+
+def term_groups(run: Run) -> dict[str, list[str]]:
+    """Metrics that have no picture of their own, by what stands after phase and "validation"."""
+    skipped = ("gradient_norm", "clipped", "seconds", "batches", "phase")
+    starts = (*(f"{name}/" for name in phases(run)), "validation/")
+    groups: dict[str, list[str]] = {}
+    for name, series in run.metrics.items():
+        start = next((s for s in starts if name.startswith(s)), "")
+        own = name == validation_metric(run) or name.endswith("_steps")
+        if len(series) > 1 and not own and name.rpartition("/")[2] not in skipped:
+            groups.setdefault(name.removeprefix(start), []).append(name)
+    return groups
 
 
 def draw_gradients(figure: Figure, run: Run) -> None:

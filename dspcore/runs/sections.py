@@ -139,13 +139,11 @@ def _losses(run: Run, facts: dict[str, Any]) -> Iterator[Section]:
         ]
         yield Section("yardsticks", "Yardsticks", head=["", "what it is", "loss", "beaten"],
                       rows=rows, words=2)  # fmt: skip
-    skipped = {main, "seconds"}
-    skipped |= {n for n in run.metrics if n.rpartition("/")[2] in ("gradient_norm", "clipped")}
-    others = [n for n, s in run.metrics.items() if n not in skipped and len(s) > 1][:30]
-    if others:
-        height = 1.4 * -(-len(others) // 3)
-        yield _picture("terms", "Every term", height, "Over the steps.",
-                       lambda f: curves.draw_parts(f, run, others))  # fmt: skip
+    if groups := dict(list(curves.term_groups(run).items())[:30]):
+        height = 1.4 * -(-len(groups) // 3)
+        caption = "Over the steps; orange: held out."
+        yield _picture("terms", "Every term", height, caption,
+                       lambda f: curves.draw_parts(f, run, groups))  # fmt: skip
 
 
 def _latent(run: Run, method: str, seed: int) -> Iterator[Section]:
