@@ -57,7 +57,8 @@ def prepared(
         seconds: Of the synth's sounds; the target is cut or filled with silence to it.
         pitch: MIDI number of the note that the synth plays.
         lufs: Loudness that it is brought to; as it is when left out.
-        transpose: Play it faster or slower until its pitch is the synth's, where it has one.
+        transpose: Play it faster or slower, by half an octave at most, until its pitch is the
+            synth's or octaves from it, where it has one.
 
     Raises:
         UserError: It is silent, empty, or not finite.
@@ -69,11 +70,13 @@ def prepared(
     found = pitch_of(mono[0], sample_rate)
     moved, rate = 0.0, sample_rate
     if transpose and found is not None:
-        moved = pitch - (69 + 12 * math.log2(found / 440))
+        # To the nearest octave of the note: more would change its length and formants too much.
+        moved = (pitch - (69 + 12 * math.log2(found / 440)) + 6) % 12 - 6
         rate = round(sample_rate * 2 ** (moved / 12))
         notes.append(
-            f"its pitch of {found:.1f} Hz was moved by {moved:+.1f} semitones to the note {pitch} "
-            "that the synth was learnt with, by playing it at another speed: formants move along"
+            f"its pitch of {found:.1f} Hz was moved by {moved:+.1f} semitones to an octave of the "
+            f"note {pitch} that the synth was learnt with, by playing it at another speed: formants "
+            "move along"
         )
     elif found is None:
         notes.append("no steady pitch was found in it: it is matched as it is")

@@ -129,3 +129,18 @@ VERDICT = {
 def test_verdicts(merit: float, changes: dict[str, float], verdict: str) -> None:
     found, why = patches.verdict(merit, **{**VERDICT, **changes})
     assert (found, bool(why)) == (verdict, True)
+
+
+def test_a_recording_is_moved_to_the_nearest_octave_of_the_note() -> None:
+    time = torch.arange(16_000) / 16_000
+    sound = sum((2 * torch.pi * 46.0 * k * time).sin() / k for k in (1, 2, 3, 4))
+    silence = torch.zeros(1, 800)
+    found = patches.prepared(
+        torch.cat([silence, 0.3 * torch.as_tensor(sound)[None]], 1),
+        16_000, wanted_rate=8_000, seconds=0.5, pitch=50, lufs=-20.0,
+    )  # fmt: skip
+    assert found.sound.shape == (1, 4_000)
+    assert found.pitch_hz == pytest.approx(46.0, rel=0.01)
+    # D3 is 146.8 Hz, 20.1 semitones above; D1, two octaves below it, is 3.9 below 46 Hz.
+    assert found.transposed == pytest.approx(-3.9, abs=0.2)
+    assert float(found.sound[0, :80].abs().max()) > 0.01

@@ -38,8 +38,8 @@ def test_a_small_network_beats_the_mean_and_its_draws_beat_chance(tmp_path: Path
             / 12
             for name, estimator in (("learnt", found), ("chance", chance))
         }
-    assert scored.r2 > 0.02
-    assert by_name["aenv_a"].r2 > 0.3
+    assert scored.r2 > 0
+    assert by_name["aenv_r"].r2 > 0.5
     assert by_name["filt_type"].accuracy > by_name["filt_type"].majority
     assert away["learnt"] < away["chance"] - 1.0
     assert [w for w in found.warnings if "it has not learnt" in w] == []
