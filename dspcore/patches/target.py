@@ -75,8 +75,8 @@ def prepared(
         rate = round(sample_rate * 2 ** (moved / 12))
         notes.append(
             f"its pitch of {found:.1f} Hz was moved by {moved:+.1f} semitones to an octave of the "
-            f"note {pitch} that the synth was learnt with, by playing it at another speed: formants "
-            "move along"
+            f"note {pitch} that the synth was learnt with, by playing it at another speed: "
+            "formants move along"
         )
     elif found is None:
         notes.append("no steady pitch was found in it: it is matched as it is")
