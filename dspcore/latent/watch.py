@@ -25,6 +25,7 @@ from dspcore.latent.diagnostics import (
     gradient_lengths,
     items,
     pca_fidelity,
+    principal_sobol,
     prune_curve,
     sobol,
     update_ratios,
@@ -192,6 +193,8 @@ class Watch(Callback):
             index = sobol(lambda part: spectra(model.decode(part)), z)
             self._array(step, "latent/sobol", index)
             summary["used"] = dims_used(index)
+            axes = principal_sobol(lambda part: spectra(model.decode(part)), z)
+            summary["size"] = dims_used(axes)
             outputs, inputs = (
                 float(spectra(x).flatten(1).var(0).sum())
                 for x in (model.decode(z, samples), batch["audio"][..., :samples])

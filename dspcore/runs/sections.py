@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUMMARY = {
     "active": "active units",
     "used": "dims used (Sobol)",
+    "size": "size to take (Sobol of principal axes)",
     "needed": "dims needed (loss + 5 %)",
     "spread": "outputs' variance / items'",
     "mmd": "posterior to prior, MMD",

@@ -73,6 +73,19 @@ def test_five_factors_behind_an_unlinear_decoder_count_as_five() -> None:
     assert abs(d.dims_used(d.sobol(decode, z)) - 5) <= 1
 
 
+def test_copies_of_a_dim_count_once_by_principal_axes() -> None:
+    factors, copies = torch.randn(256, 2), torch.randn(2, 24)
+    z = factors @ copies
+    weights = torch.linalg.pinv(copies) @ torch.randn(2, 30)
+    alone = d.sobol(lambda part: part @ weights, z)
+    assert float(alone.sum()) < 0.5  # each of them has mates that hold the same
+    index = d.principal_sobol(lambda part: part @ weights, z)
+    assert d.dims_used(index) == 2
+    framed = z[:, :, None].expand(-1, -1, 3)
+    decoded = d.principal_sobol(lambda part: torch.einsum("ndf,dk->nkf", part, weights), framed)
+    assert decoded[:2].tolist() == pytest.approx(index[:2].tolist(), abs=1e-3)
+
+
 def test_prune_curve_needs_as_many_dims_as_there_are() -> None:
     z = torch.randn(64, 10) * torch.tensor([3.0] * 4 + [0.05] * 6)
     worth = z.var(0)

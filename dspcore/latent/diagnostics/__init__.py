@@ -12,7 +12,13 @@ from dspcore.latent.diagnostics.information import (
 )
 from dspcore.latent.diagnostics.items import Item, by_group, by_part, from_json, items
 from dspcore.latent.diagnostics.sounds import Side, data_facts
-from dspcore.latent.diagnostics.usage import PruneCurve, dims_used, prune_curve, sobol
+from dspcore.latent.diagnostics.usage import (
+    PruneCurve,
+    dims_used,
+    principal_sobol,
+    prune_curve,
+    sobol,
+)
 from dspcore.latent.diagnostics.yardsticks import MEANINGS, stand_ins, yardsticks
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "items",
     "jumps",
     "pca_fidelity",
+    "principal_sobol",
     "prune_curve",
     "sobol",
     "stand_ins",

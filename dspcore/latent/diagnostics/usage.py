@@ -51,6 +51,34 @@ def sobol(decode: Decode, z: Tensor, *, partners: int = 1, batch: int = 64) -> T
     return found / (2 * partners * variance)
 
 
+@torch.no_grad()
+def principal_sobol(decode: Decode, z: Tensor, *, batch: int = 64) -> Tensor:
+    """`sobol` of the principal components of the latents instead of their dimensions, (d,).
+
+    Dimensions that hold copies of the same thing, as free bits make them, each look unused when one
+    of them is swapped; as one component they do not. The count above `USED` is the size to take.
+
+    Args:
+        decode: As for `sobol`.
+        z: (n, d) or (n, d, f).
+        batch: Items decoded at once.
+    """
+    rows = z.transpose(0, 1).flatten(1)
+    mean = rows.mean(1)
+    turn = torch.linalg.svd(rows - mean[:, None], full_matrices=False)[0]  # (d, components)
+    components = torch.einsum("dk,nd...->nk...", turn, z - _column(mean, z))
+
+    def turned_back(part: Tensor) -> Tensor:
+        return decode(torch.einsum("dk,nk...->nd...", turn, part) + _column(mean, z))
+
+    return sobol(turned_back, components, batch=batch)
+
+
+def _column(mean: Tensor, like: Tensor) -> Tensor:
+    """(d,) so that it adds to (n, d) or (n, d, f)."""
+    return mean.reshape(1, -1, *([1] * (like.ndim - 2)))
+
+
 def dims_used(index: Tensor, least: float = USED) -> int:
     """How many dimensions have a Sobol index above `least`: the effective size of the latent."""
     return int((index > least).sum())
