@@ -50,7 +50,7 @@ struct Onepole {
 
 const Register<Modulated<Onepole<Pass::kLow>>> kLowpass;
 const Register<Modulated<Onepole<Pass::kHigh>>> kHighpass;
-const Register<Modulated<Onepole<Pass::kAll>>> kAllpass;
+const Register<Modulated<Onepole<Pass::kAll>>> kAllpassOp;
 
 }  // namespace
 }  // namespace dsp

@@ -94,7 +94,8 @@ class Plate(Effect):
             max_delay=max(self._samples(n) for n in _TANK) + self._swing(),
         )
         # What goes into the lines: taps lie between there and their ends.
-        damped, filter_state = ops.sosfilt(lines[:, _DAMPED], lowpass[:, None], filter_state)
+        damped = torch.stack([lines[:, i] for i in _DAMPED], 1)
+        damped, filter_state = ops.sosfilt(damped, lowpass[:, None], filter_state)
         rest = list(lines.unbind(1))
         rest[_DAMPED[0]], rest[_DAMPED[1]] = damped.unbind(1)
         inner = into + (matrix.to(x.dtype) * torch.stack(rest, 1)[:, None]).sum(2)
