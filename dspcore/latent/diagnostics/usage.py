@@ -56,7 +56,8 @@ def principal_sobol(decode: Decode, z: Tensor, *, batch: int = 64) -> Tensor:
     """`sobol` of the principal components of the latents instead of their dimensions, (d,).
 
     Dimensions that hold copies of the same thing, as free bits make them, each look unused when one
-    of them is swapped; as one component they do not. The count above `USED` is the size to take.
+    of them is swapped; as one component they do not. The count above `USED` is the size to take,
+    where the means of idle dimensions hardly vary, as a divergence makes them; else they mix.
 
     Args:
         decode: As for `sobol`.
