@@ -11,6 +11,7 @@ import argparse
 import time
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +33,18 @@ ITEMS, HELD = 4096, 512
 STEPS, BATCH, HIDDEN = 700, 128, 96
 NOISE = 0.1  # variance of the likelihood, of spectra scaled to a variance of 1
 
-FULL = {
+FULL: dict[str, list[float]] = {
     "factors": [3, 4, 5, 6, 7, 8],
     "dims": [16, 64],
     "beta": [0.1, 1.0, 10.0],
     "free_bits": [0.0, 0.5],
 }
-QUICK = {"factors": [3, 5, 8], "dims": [32], "beta": [0.1, 1.0, 10.0], "free_bits": [0.0, 0.5]}
+QUICK: dict[str, list[float]] = {
+    "factors": [3, 5, 8],
+    "dims": [32],
+    "beta": [0.1, 1.0, 10.0],
+    "free_bits": [0.0, 0.5],
+}
 
 
 def percussion(count: int, factors: int, seed: int) -> Tensor:
@@ -137,7 +143,7 @@ def paid(mean: Tensor, std: Tensor, limit: float) -> Tensor:
     return free_bits(nats, limit) if limit else frame_mean(nats).sum()
 
 
-def summary(rows: list[dict]) -> str:
+def summary(rows: list[dict[str, Any]]) -> str:
     """Markdown: of each measure the share of runs that were right, by one off, by two."""
     measures = ["adviser", "sobol", "under half a bit", "active units", "pca 99 %", "pruned + 5 %"]
     lines = [

@@ -34,14 +34,14 @@ HERE = Path(__file__).parent
 VITAL = """osc_1_level osc_1_wave_frame osc_1_unison_voices osc_1_random_phase osc_2_on osc_2_level
 osc_2_transpose filter_1_on filter_1_cutoff filter_1_resonance env_1_attack env_1_decay
 env_1_sustain env_1_release reverb_on reverb_dry_wet chorus_on delay_on"""
-SYNTHS = {
-    FAUST24: {},
-    "subtractive": {},
-    "vst2:amsynth": {},
-    "vst2:ZynAddSubFX": {},
-    "mda:JX10": {},
-    "mda:DX10": {},
-    "vital": {"only": VITAL.split()},
+SYNTHS: dict[str, list[str] | None] = {  # with the parameters that are free, where not all are
+    FAUST24: None,
+    "subtractive": None,
+    "vst2:amsynth": None,
+    "vst2:ZynAddSubFX": None,
+    "mda:JX10": None,
+    "mda:DX10": None,
+    "vital": VITAL.split(),
 }
 
 
@@ -83,10 +83,10 @@ def worker_seconds(renderer: Renderer) -> float:
 
 def audited(patches: int) -> list[Audit | str]:
     found: list[Audit | str] = []
-    for name, told in SYNTHS.items():
+    for name, only in SYNTHS.items():
         click.echo(name)
         try:
-            with open_renderer(name, workers=1, isolation="none", **told) as renderer:
+            with open_renderer(name, workers=1, isolation="none", only=only) as renderer:
                 found.append(audit(renderer, patches))
         except (ValueError, RuntimeError) as error:
             found.append(f"{name}: {error}")
