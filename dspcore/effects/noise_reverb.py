@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
-from dspcore.effects.response import StreamedConvolution, whole
+from dspcore.effects.response import StreamedConvolution, as_one
 from dspcore.ops.compiling import constant
 
 _CENTRES_HZ = (125, 250, 500, 1_000, 2_000, 4_000, 8_000)
@@ -79,7 +79,7 @@ class NoiseReverb(Effect):
     def _room(self, x: Tensor, rates: Tensor, gains: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The state is the past input and rates, and that of the quick way while it may be gone."""
         n = self._samples()
-        if (instead := whole.get()) is not None:
+        if (instead := as_one()) is not None:
             return instead.room(x, lambda: octaves(self.sample_rate, n), rates, gains, state)
         noise = octaves(self.sample_rate, n).to(x.device)
         past, before, quick = (None, None, None) if state is None else state

@@ -31,6 +31,11 @@ class Whole(Protocol):
 whole: ContextVar[Whole | None] = ContextVar("whole", default=None)
 
 
+def as_one() -> Whole | None:
+    """What `whole` holds; nothing while torch compiles, which knows no context variables."""
+    return None if torch.compiler.is_compiling() else whole.get()
+
+
 def read_response(path: str, sample_rate: int) -> Tensor:
     """The file's impulse response at `sample_rate`, (c, n) float64, with its gain kept.
 
@@ -70,7 +75,7 @@ class StreamedConvolution:
         Nobody knows of a first block whether others follow: it is convolved at once.
         """
         t, n = x.shape[2], self.h.shape[2]
-        if (instead := whole.get()) is not None:
+        if (instead := as_one()) is not None:
             return instead.convolve(x, self.h, state)
         if state is None:
             y, tail = ops.convolve(x, self.h)

@@ -287,7 +287,7 @@ def test_what_cannot_be_loaded_says_why(name: object, message: str) -> None:
 def test_wrong_options_are_named() -> None:
     with pytest.raises(UserError, match="mode 'frish' is unknown; did you mean 'fresh'"):
         blackbox.load(declared.many, mode="frish")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="unknown estimator 'spas'; did you mean 'spsa'"):
+    with pytest.raises(UserError, match="unknown gradient 'spas'; did you mean 'spsa'"):
         blackbox.load(declared.many, estimator="spas")
 
 

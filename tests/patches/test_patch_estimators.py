@@ -202,8 +202,8 @@ def test_refiners_come_nearer_than_the_candidates_they_began_with(
     gains = []
     for i in range(4):
         target = kosc.render(held.u[i : i + 1])[0]
-        found = match(target, kosc.render, nearest, renders=72, first=8, refiner=refiner, seed=i)
-        assert found.renders == 72
+        found = match(target, kosc.render, nearest, renders=136, first=8, refiner=refiner, seed=i)
+        assert found.renders == 136
         gains.append(found.best_of(8) - found.distance)
     assert min(gains) >= 0
     assert sum(gains) / 4 > 0.3

@@ -18,6 +18,7 @@ class Cma(Refiner):
 
     Args:
         spread: Least deviation of the first draws.
+        widest: Largest one: the best of a data set may sound alike and lie far apart.
         population: Settings of a generation.
 
     Source:
@@ -27,8 +28,8 @@ class Cma(Refiner):
 
     name = "cma"
 
-    def __init__(self, spread: float = 0.12, population: int = 8) -> None:
-        self.spread, self.population = spread, population
+    def __init__(self, spread: float = 0.06, widest: float = 0.1, population: int = 8) -> None:
+        self.spread, self.widest, self.population = spread, widest, population
         self._search: Any = None
         self._waiting: list[Any] = []
 
@@ -55,7 +56,7 @@ class Cma(Refiner):
             ) from error
         best = self.tried[self.elite(8)]
         spread = (
-            best.std(0).clamp(min=self.spread)
+            best.std(0).clamp(self.spread, self.widest)
             if len(best) > 1
             else torch.full_like(best[0], self.spread)
         )
