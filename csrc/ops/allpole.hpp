@@ -265,9 +265,9 @@ struct Allpole {
           for (int s = 0; s < kStretch; ++s) c[r][i * kStretch + s] = constant;
         }
       }
-      const std::int64_t last = length > 0 ? (length - 1) / kStretch * kStretch : -1;
       // A block asks for the coefficients of the samples after it.
       const std::int64_t size = block<T>(order), done = size && length > order ? (length - order) / size * size : 0;
+      const std::int64_t last = length > done ? done + (length - 1 - done) / kStretch * kStretch : -1;
       for (std::int64_t t0 = last; t0 >= done; t0 -= kStretch) {
         const int n = int(length - t0 < kStretch ? length - t0 : kStretch);
         for (int r = 0; r < R; ++r) {
