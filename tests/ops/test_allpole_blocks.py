@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from dspcore import ops
+from dspcore import _native, ops
 
-SHORT = 500  # shorter than any block on the lanes: these run sample by sample
+SHORT = 100  # shorter than any block on the lanes: these run sample by sample
+
+
+@pytest.fixture(autouse=True, params=_native.module("cpu").isas())
+def _isa(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Blocks are as long as the registers of an instruction set make them."""
+    module = _native.module("cpu")
+    chosen = module.isa()
+    module.set_isa(request.param)
+    yield
+    module.set_isa(chosen)
 
 
 def sample_by_sample(x: Tensor, a: Tensor) -> Tensor:
