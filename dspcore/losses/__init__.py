@@ -11,6 +11,7 @@ from dspcore.losses.difference import ProximalDifference, RandomPairs, SlopeCosi
 from dspcore.losses.group import LossGroup
 from dspcore.losses.spectral import FFT_SIZES, MultiResolutionSTFT, MultiscaleSpectral, magnitudes
 from dspcore.losses.transport import CumulatedSpectrum, SpectralOptimalTransport, transport
+from dspcore.losses.warped import Warped
 from dspcore.losses.waveform import (
     ExtremeWeighted,
     RobustLoss,
@@ -37,6 +38,7 @@ __all__ = [
     "SignSwapWeighted",
     "SlopeCosine",
     "SpectralOptimalTransport",
+    "Warped",
     "WassersteinConsistency",
     "Waveform",
     "band_residuals_db",

@@ -49,9 +49,13 @@ class WindowedSines(nn.Module):
     @classmethod
     def from_clip(cls, clip: Tensor, waves: int, *, rounds: int = 3) -> WindowedSines:
         """The waves that matching pursuit finds in a clip (t,), refined `rounds` times."""
-        found = matching_pursuit(clip, waves, rounds=rounds)
         made = cls(waves)
-        with torch.no_grad():
-            for parameter, column in zip(made.parameters(), found.values.T, strict=True):
-                parameter.copy_(column)
+        made.start(clip, rounds=rounds)
         return made
+
+    @torch.no_grad()
+    def start(self, clip: Tensor, *, rounds: int = 3) -> None:
+        """Take the waves that matching pursuit finds in a clip (t,), refined `rounds` times."""
+        found = matching_pursuit(clip, len(self.center), rounds=rounds)
+        for parameter, column in zip(self.parameters(), found.values.T, strict=True):
+            parameter.copy_(column)

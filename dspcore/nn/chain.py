@@ -162,6 +162,41 @@ class SineChain(nn.Module):
         inner = (found.shifts, 2 * math.pi * found.hidden_frequencies, found.hidden_phases)
         return cls.from_weights([inner, outer])
 
+    @torch.no_grad()
+    def start(self, clip: Tensor) -> None:
+        """Take an analysis of a clip (t,) as `from_clip` does, for times in samples.
+
+        The last layer says the partials; the one before it bends their time axis; any before that
+        are silent to begin with. What an analysis cannot say is refused.
+        """
+        plain = (1, 1)
+        if (
+            self.phase is None
+            or self.final is not None
+            or self.normalize
+            or self.passing
+            or not self.skip_time
+            or any(shape[:2] != plain for shape in self.shapes)
+        ):
+            raise ValueError(
+                "SineChain: a start by analysis wants phases, skip_time and width_between = 1, and "
+                "no normalize, final_sine or passing; use the random start with those"
+            )
+        sizes = [m for _, _, m in self.shapes]
+        hidden = sizes[-2] if len(sizes) > 1 else 0
+        found = SineChain.from_clip(clip, sizes[-1], hidden)
+        self.amplitude.zero_()
+        reference, scale = self.reference, self.scale
+        places = torch.tensor([0, *sizes]).cumsum(0).tolist()
+        parts = zip(
+            *(v.split([m for _, _, m in found.shapes]) for v in found.weights()), strict=True
+        )
+        for at, (a, w, p) in zip(places[len(sizes) - len(found.shapes) :], parts, strict=False):
+            here = slice(at, at + len(a))  # partials above Nyquist are left out by the analysis
+            self.amplitude[here] = a * reference[here]
+            self.frequency[here] = w / scale
+            self.phase[here] = p
+
     @classmethod
     def from_weights(cls, layers: list[tuple[Tensor, Tensor, Tensor]]) -> SineChain:
         """A chain with these a, w and p, (m,) for each layer."""

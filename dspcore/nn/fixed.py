@@ -161,16 +161,24 @@ class DoubleDutchLayer(nn.Module):
         self.denominator, self.mode, self.steepness = float(denominator), mode, steepness
         self.amplitude = nn.Parameter(torch.tensor(amplitudes))
 
-    def forward(self, t: Tensor, h: Tensor | None = None) -> Tensor:
-        """Times in samples, (...), and what came before, (...), to their sum."""
+    def ropes(self, t: Tensor) -> Tensor:
+        """The two waves that a1 and a2 weigh, at times (...) in samples: (..., 2)."""
         turns = torch.remainder(t.double() / self.denominator, 1.0)
         x = (2 * math.pi * turns).to(self.amplitude.dtype)
-        first, second = self.amplitude[0], self.amplitude[1]
         if self.mode == "antiphase":
-            own = first * torch.sin(x) + second * torch.sin(x + math.pi)
-        elif self.mode == "quadrature":
-            own = first * torch.sin(x) + second * torch.cos(x)
-        else:
-            up = self.steepness * torch.sin(x)
-            own = first * torch.sigmoid(up) - second * torch.sigmoid(-up)
+            return torch.stack([torch.sin(x), torch.sin(x + math.pi)], -1)
+        if self.mode == "quadrature":
+            return torch.stack([torch.sin(x), torch.cos(x)], -1)
+        up = self.steepness * torch.sin(x)
+        return torch.stack([torch.sigmoid(up), -torch.sigmoid(-up)], -1)
+
+    def forward(self, t: Tensor, h: Tensor | None = None) -> Tensor:
+        """Times in samples, (...), and what came before, (...), to their sum."""
+        own = (self.ropes(t) * self.amplitude).sum(-1)
         return own if h is None else h + own
+
+    @torch.no_grad()
+    def start(self, clip: Tensor) -> None:
+        """Take the a1 and a2 that fit a clip (t,) best; of many in antiphase, the smallest."""
+        waves = self.ropes(torch.arange(len(clip), dtype=torch.float64))
+        self.amplitude.copy_(fit_amplitudes(waves, clip))

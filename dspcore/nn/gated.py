@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dspcore.nn.layer import FinalSine
+from dspcore.nn.waves import fit_amplitudes, time_axis
 
 # Ends of the stretched interval of a hard concrete gate, and its temperature.
 _LOW, _HIGH, _HEAT = -0.1, 1.1, 2 / 3
@@ -91,6 +92,32 @@ class SuperSuperSine(nn.Module):
         return found
 
     @torch.no_grad()
+    def start(self, clip: Tensor, times: Tensor | None = None) -> None:
+        """Fit layer after layer to what is missing between its input and a clip.
+
+        Every layer takes, one by one, the waves of x that explain most of ``clip - x``, up to the
+        frequency that `times` can tell apart.
+
+        Args:
+            clip: (t,).
+            times: What the chain will hear, (t,); -1 to 1 when left out.
+        """
+        x = time_axis(len(clip), "unit") if times is None else times
+        x, clip = x.detach().double(), clip.detach().double()
+        peak = float(clip.abs().max().clamp(min=1e-6))
+        if self.final is not None:  # on its straight part
+            self.final.amplitude.fill_(20 * peak)
+            self.final.frequency.fill_(1 / (20 * peak))
+            self.final.phase.zero_()
+        self.gate.fill_(5.0 if self.gates == "concrete" else 1.0)
+        for a, c, p in zip(self.amplitude, self.frequency, self.phase, strict=True):
+            rows, weights = _pursuit(x, clip - x, len(c))
+            c.copy_(rows)
+            a.copy_(torch.hypot(weights[0], weights[1]))
+            p.copy_(torch.atan2(weights[1], weights[0]))
+            x = x + (a.double() * torch.sin(x[:, None] * c.double() + p.double())).sum(1)
+
+    @torch.no_grad()
     def effect(self) -> Tensor:
         """How much each wave can move its input, |g a|, (l, m)."""
         training, self.training = self.training, False
@@ -118,3 +145,22 @@ class SuperSuperSine(nn.Module):
         small.gate.copy_(gates)
         small.final = self.final
         return small
+
+
+def _pursuit(x: Tensor, wanted: Tensor, waves: int) -> tuple[Tensor, Tensor]:
+    """Frequencies (m,) and sine and cosine weights (2, m) of waves of x that explain `wanted`."""
+    span = float((x.max() - x.min()).clamp(min=1e-6))
+    grid = torch.arange(1, 2 * len(x), dtype=torch.float64) * math.pi / (2 * span)
+    chosen: list[float] = []
+    left, weights = wanted, wanted.new_zeros(2, 0)
+    for _ in range(waves):
+        parts = [
+            (torch.exp(1j * c[:, None] * x) @ left.to(torch.complex128)) for c in grid.split(256)
+        ]
+        chosen.append(float(grid[int(torch.cat(parts).abs().argmax())]))
+        angle = x[:, None] * torch.tensor(chosen, dtype=torch.float64)
+        basis = torch.cat([angle.sin(), angle.cos()], 1)
+        weights = fit_amplitudes(basis, wanted)
+        left = wanted - basis @ weights
+        weights = weights.reshape(2, -1)
+    return torch.tensor(chosen, dtype=torch.float64), weights

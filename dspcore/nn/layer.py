@@ -8,8 +8,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dspcore import ops
-from dspcore.nn.waves import charted, wave
+from dspcore import estimate, ops
+from dspcore.nn.waves import charted, uncharted, wave
+
+#: How far the later layers of a network turn at its loudest when it starts by analysis: sines are
+#: straight there to 1 in 2400, -68 dB.
+_STRAIGHT = 0.05
 
 
 class SineWaveLayer(nn.Module):
@@ -63,6 +67,36 @@ class SineWaveLayer(nn.Module):
         """No output exceeds this, (j,): the sums of the amplitudes' sizes."""
         return self.amplitude.detach().abs().sum(0)
 
+    @torch.no_grad()
+    def start(self, clip: Tensor) -> None:
+        """Take the sinusoids that explain most of a clip, for inputs that all are the time.
+
+        Args:
+            clip: (t,), or a clip for each output, (t, j).
+        """
+        rows = clip.reshape(len(clip), -1).T
+        i, j = self.amplitude.shape
+        if len(rows) != j:
+            raise ValueError(
+                f"SineWaveLayer: clip must be (t, {j}), a clip for each output, "
+                f"got {tuple(clip.shape)}"
+            )
+        found = estimate.init_bank(rows.double(), i)
+        self.amplitude.copy_(found.amplitudes.T)
+        self.frequency.copy_(uncharted(2 * math.pi * found.frequencies.T, self.charts[0]))
+        phase = torch.remainder(found.phases.T, 2 * math.pi)
+        self.phase.copy_(uncharted(phase, self.charts[1]))
+
+    @torch.no_grad()
+    def pass_on(self, peak: float) -> None:
+        """Add up inputs of sizes up to `peak`, each for one output, on the sines' straight part."""
+        i, j = self.amplitude.shape
+        own = torch.arange(i) * j // i
+        w = _STRAIGHT / peak
+        self.amplitude.zero_()[torch.arange(i), own] = 1 / w
+        self.frequency.copy_(uncharted(torch.full((i, j), w), self.charts[0]))
+        self.phase.copy_(uncharted(torch.zeros(i, j), self.charts[1]))
+
 
 class SineWaveNetwork(nn.Module):
     """A stack of `SineWaveLayer` whose widths fall evenly from `base` to one output.
@@ -115,6 +149,31 @@ class SineWaveNetwork(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    @torch.no_grad()
+    def start(self, clip: Tensor) -> None:
+        """Begin as the bank of sinusoids that explains most of a clip (t,), for times in samples.
+
+        The first layer says one sinusoid in each of its outputs; the layers after it add them up.
+        """
+        first = self.layers[0]
+        assert isinstance(first, SineWaveLayer)
+        i, j = first.amplitude.shape
+        out = self.layers[-1].amplitude.shape[1]
+        if i != 1 or out != 1:
+            raise ValueError(
+                "SineWaveNetwork: a start by analysis wants in_features = out_features = 1, "
+                f"got {i} and {out}"
+            )
+        found = estimate.init_bank(clip.double(), j)
+        first.amplitude.copy_(found.amplitudes)
+        first.frequency.copy_(uncharted(2 * math.pi * found.frequencies, first.charts[0]))
+        phase = torch.remainder(found.phases, 2 * math.pi)
+        first.phase.copy_(uncharted(phase, first.charts[1]))
+        peak = float(found.amplitudes.sum().clamp(min=1e-6))
+        for layer in list(self.layers)[1:]:
+            assert isinstance(layer, SineWaveLayer)
+            layer.pass_on(peak)
 
     def outputs(self, x: Tensor) -> list[Tensor]:
         """What every layer makes of (..., in), for pictures."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dspcore.nn.waves import wave
+from dspcore import estimate
+from dspcore.nn.waves import fit_amplitudes, wave
 
 _CHUNK = 1 << 20  # waves times samples held at a time: 4 MB of float32
 
@@ -87,6 +88,45 @@ class WaveTree(nn.Module):
         found = [checkpoint(self._all, part, use_reentrant=False) for part in parts]
         return torch.cat(found).reshape(t.shape)
 
+    @torch.no_grad()
+    def start(self, clip: Tensor) -> None:
+        """Fit waves to a clip (t,) one by one from the root, for times in samples.
+
+        The root is the lowest of as many sinusoids as there are levels. Each wave below takes, of
+        what is left where it is open, the strongest sinusoid above its parent's frequency; where
+        hidden levels do not sound (final), they only open others.
+        """
+        if self.share or self.mode == "none":
+            raise ValueError(
+                "WaveTree: a start by analysis wants share = False and amplitude all or final"
+            )
+        left = clip.double()
+        t = torch.arange(len(clip), dtype=torch.float64)
+        lowest = torch.zeros(len(self.level), dtype=torch.float64)
+        if bool(left.any()):
+            root = estimate.init_bank(left, min(self.levels, len(clip) // 4)).frequencies
+            lowest[0] = float(root.min()) - 0.5 / len(clip)
+        node = torch.zeros(len(clip), dtype=torch.long)
+        self.amplitude.zero_()
+        for level in range(self.levels):
+            heard = self.mode == "all" or level == self.levels - 1
+            for n in range(2**level - 1, 2 ** (level + 1) - 1):
+                own = node == n
+                f, weights = _strongest(left, own, float(lowest[n]))
+                if f == 0:
+                    continue
+                self.frequency[n] = 2 * math.pi * f
+                self.phase[n] = torch.atan2(weights[1], weights[0])
+                if heard:
+                    self.amplitude[n] = torch.hypot(weights[0], weights[1])
+                lowest[2 * n + 1 : 2 * n + 3] = f
+            frequency, phase = self._own(node)
+            sound = wave(frequency * t + phase, self.shape)
+            if heard:
+                left = left - self.amplitude[node] * sound
+            up = self.slope[node] * (sound - self.threshold[node]) > 0
+            node = 2 * node + 1 + up.long()
+
     def _own(self, node: Tensor) -> tuple[Tensor, Tensor]:
         """c and p of nodes."""
         index = self.level[node] if self.share else node
@@ -146,3 +186,18 @@ class WaveTree(nn.Module):
             gate = (gate > 0.5).to(t.dtype) if self.gate == "hard" else gate
             found.append(torch.stack([found[-1] * (1 - gate), found[-1] * gate], 1).flatten(0, 1))
         return found
+
+
+def _strongest(left: Tensor, own: Tensor, lowest: float) -> tuple[float, Tensor]:
+    """Frequency above `lowest`, sine and cosine weights, of the best fit where `own` is true."""
+    if int(own.sum()) < 4:
+        return 0.0, left.new_zeros(2)
+    size = 8 * len(left)
+    power = torch.fft.rfft(torch.where(own, left, 0.0), size).abs().square()
+    power[: max(1, math.ceil(lowest * size))] = 0
+    power[size // 2 - 4 :] = 0
+    f = int(power.argmax()) / size
+    if f == 0:
+        return 0.0, left.new_zeros(2)
+    angle = 2 * math.pi * f * own.nonzero()[:, 0].double()
+    return f, fit_amplitudes(torch.stack([angle.sin(), angle.cos()], 1), left[own])

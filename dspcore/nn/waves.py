@@ -44,6 +44,11 @@ def charted(value: Tensor, chart: str) -> Tensor:
     raise ValueError(f"sine layer: a chart must be one of {', '.join(CHARTS)}, got {chart!r}")
 
 
+def uncharted(value: Tensor, chart: str) -> Tensor:
+    """The parameter, of 0 or more, that `charted` makes this value of."""
+    return torch.log(torch.expm1(value.clamp(min=1e-6))) if chart == "softplus" else value
+
+
 def time_axis(
     num_samples: int,
     kind: str | tuple[float, float] = "samples",

@@ -17,6 +17,9 @@ from dspcore.synth.controls import (
     normalize_harmonics,
     remove_above_nyquist,
 )
+from dspcore.synth.frequency_gradient import pulled
+
+FREQ_GRADS = ("true", "surrogate", "transport", "none")
 
 
 class HarmonicOscillator(Processor):
@@ -145,7 +148,11 @@ class SinusoidalBank(Processor):
         hop_length: Samples from frame to frame.
         amp_scale_fn: Makes outputs of a network amplitudes in `get_controls`; None where they are.
         freq_scale_fn: Makes them frequencies in Hz; None where they are.
-        freq_grad: "true": the exact derivative to frequencies; "none": cut, as many DDSP models do.
+        freq_grad: What frequencies get in the backward pass; may be changed as training goes on.
+            "true": the exact derivative, which leads from within about a bin of the whole sound.
+            "surrogate": a slope to where sound is missing, heard through a wave that dies away;
+            "transport": along the axis to where it is missing, in order: both lead from afar and
+            end near, see `dspcore.synth.frequency_gradient`. "none": cut, as many DDSP models do.
     """
 
     def __init__(
@@ -156,11 +163,13 @@ class SinusoidalBank(Processor):
         *,
         amp_scale_fn: Scale | None = exp_sigmoid,
         freq_scale_fn: Scale | None = frequencies_sigmoid,
-        freq_grad: Literal["true", "none"] = "true",
+        freq_grad: Literal["true", "surrogate", "transport", "none"] = "true",
     ) -> None:
         super().__init__()
-        if freq_grad not in ("true", "none"):
-            raise ValueError(f"SinusoidalBank: freq_grad must be true or none, got {freq_grad!r}")
+        if freq_grad not in FREQ_GRADS:
+            raise ValueError(
+                f"SinusoidalBank: freq_grad must be {', '.join(FREQ_GRADS)}, got {freq_grad!r}"
+            )
         self.n_sinusoids, self.sample_rate, self.hop_length = n_sinusoids, sample_rate, hop_length
         self.amp_scale_fn, self.freq_scale_fn = amp_scale_fn, freq_scale_fn
         self.freq_grad = freq_grad
@@ -206,10 +215,11 @@ class SinusoidalBank(Processor):
             amplitudes=amplitudes,
             frequencies_hz=frequencies_hz,
         )
-        if self.freq_grad == "none":
-            frequencies_hz = frequencies_hz.detach()
-        turns = frequencies_hz.double().mT / self.sample_rate
+        heard = frequencies_hz if self.freq_grad == "true" else frequencies_hz.detach()
+        turns = heard.double().mT / self.sample_rate
         y, after = ops.sinusoids(
             turns, amplitudes.mT, num_samples, hop=self.hop_length, start=start, phase=state
         )
+        if self.freq_grad in ("surrogate", "transport"):
+            y = pulled(y, frequencies_hz / self.sample_rate, self.hop_length, start, self.freq_grad)
         return y[:, None], after

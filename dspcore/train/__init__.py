@@ -9,6 +9,7 @@ from dspcore.train.groups import param_groups
 from dspcore.train.phase import Moved, Phase
 from dspcore.train.record import Run, Series, read_run
 from dspcore.train.samplers import AnchorSampler, ClipDataset, Points
+from dspcore.train.scaled import ScaledSteps
 from dspcore.train.schedule import Schedule
 from dspcore.train.statistics import plot_statistics, read_statistics, statistics
 from dspcore.train.trackers import Tracker, Trackers
@@ -28,6 +29,7 @@ __all__ = [
     "Points",
     "Replayed",
     "Run",
+    "ScaledSteps",
     "Schedule",
     "Series",
     "Shuffled",

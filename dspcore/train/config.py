@@ -24,6 +24,8 @@ class OptimizerConfig:
         lr: Learning rate before the schedule's factor.
         rates: Factors of `lr` by pattern of a parameter's full name ("layers.0.*", "*.phase"); the
             first pattern that fits counts. A pattern that fits nothing is an error.
+        scaled: Amplitude or period by pattern: the biggest or the longest waves of a layer change
+            fastest there ("*.phase" = "period"); see `ScaledSteps`.
         options: Further arguments of the rule: betas, weight_decay, momentum.
         schedule: Factor of every rate as the steps go by; it may rise.
         clip_norm: Longest gradient, as one vector over all parameters of the optimiser; none: free.
@@ -34,6 +36,7 @@ class OptimizerConfig:
     name: str = "adam"
     lr: float = 1e-3
     rates: dict[str, float] = field(default_factory=dict)
+    scaled: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
     clip_norm: float | None = None

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from dspcore.errors import UserError, nearest
 from dspcore.train.config import OptimizerConfig
 from dspcore.train.groups import param_groups, selected
+from dspcore.train.scaled import ScaledSteps
 
 #: ``loss(models, batch, step)``: the number to descend on, or a mapping with it as "loss" and with
 #: parts to log; None leaves the step out. `models` is what was given to `fit`, on its device.
@@ -100,6 +101,8 @@ class Mover:
         groups = param_groups(self.parameters, self.config.rates, self.config.lr)
         self.base_rates = [group["lr"] for group in groups]
         self.optimizer: Any = made(self.config, groups)
+        if self.config.scaled:
+            ScaledSteps(self.parameters, self.config.scaled, named).attach(self.optimizer)
         self.clipped = self.turns = 0  # since the last line of metrics
         self.norms: deque[float] = deque(maxlen=KEPT_NORMS)
 
