@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from click.testing import CliRunner, Result
 
 from dspcore.bench import limits
 from dspcore.bench.cases import CASES
-from dspcore.bench.measure import inputs_of
+from dspcore.bench.measure import Entry, backward, forward, inputs_of
+from dspcore.bench.measure import Result as Found
+from dspcore.bench.oscillators import bank
 from dspcore.cli import main
 
 
@@ -100,3 +104,21 @@ def test_memory_is_counted() -> None:
     if limits.peak_bytes(lambda: None) is None:
         pytest.xfail("only Linux tells")
     assert limits.peak_bytes(lambda: torch.ones(8_000_000)) > 25e6
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("native")
+def test_a_bank_is_ten_times_as_fast_as_eager_forward_and_backward() -> None:
+    """Check 23 of the sine networks: CPU times in turns, so that a neighbour hits both."""
+    case = bank(1, 100, 16_000, 64)
+    entries = [Entry.load(case, peer, Found(peer.name)) for peer in case.contenders[:2]]
+
+    def seconds(run: Callable[[Entry], object], entry: Entry) -> float:
+        begun = time.process_time()
+        run(entry)
+        return time.process_time() - begun
+
+    for run in (lambda entry: forward(entry.run, entry.inputs), backward):
+        times = [[seconds(run, entry) for entry in entries] for _ in range(5)]
+        ours, eager = (min(column) for column in zip(*times, strict=True))
+        assert eager > 10 * ours
