@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
+from digits import recordings
 from digits.judge import VOICES, Judge, errors, examples
 from digits.model import AFTER, DigitWave, hashed, wave_of
 from digits.speech import BANDS, HOP, RATE, WORDS, Utterance, utterance
@@ -34,7 +35,9 @@ class Study:
 
     Attributes:
         folder: Where the results go.
-        voice: Of espeak-ng, whom the model imitates; the judge never hears it.
+        voice: Whom the model imitates, and the judge never hears: a voice of espeak-ng, or a person
+            of the Free Spoken Digit Dataset, ``fsdd:jackson``.
+        people: Whether the judge learns from that data set's other people, too.
         speed: Words a minute.
         embedding: hashed (fixed) or learned.
         pairs: Of 100 ordered pairs of digits, how many may be heard.
@@ -51,6 +54,7 @@ class Study:
 
     folder: str = "runs/digits"
     voice: str = "en-us"
+    people: bool = False
     speed: int = 150
     embedding: str = "hashed"
     pairs: int = 40
@@ -103,6 +107,9 @@ def learn_judge(study: Study) -> tuple[Judge, float]:
     """The judge, and its share of right digits for the voice that it never heard."""
     torch.manual_seed(study.seed)
     heard = examples(VOICES, study.judge_speeds, study.judge_strings, study.seed)
+    own = study.voice.partition("fsdd:")[2]
+    if study.people or own:
+        heard += recordings.examples([s for s in recordings.speakers() if s != own], study.seed)
     judge = Judge()
 
     def loss(model: Judge, batch: list[Tensor], step: int) -> Tensor:
@@ -110,7 +117,10 @@ def learn_judge(study: Study) -> tuple[Judge, float]:
         return cross_entropy(model(shifted + 0.1 * torch.randn(len(shifted), 1, 1)), batch[1])
 
     train.fit(judge, loss, train.Shuffled(heard, 64, seed=study.seed), study.judge)
-    tests = examples([study.voice], (140, 150, 160), 2, study.seed + 1)
+    if own:
+        tests = recordings.examples([own], study.seed + 1)
+    else:
+        tests = examples([study.voice], (140, 150, 160), 2, study.seed + 1)
     with torch.no_grad():
         right = judge.eval()(torch.stack([x for x, _ in tests])).argmax(1)
     return judge, float((right == torch.tensor([d for _, d in tests])).float().mean())
@@ -131,7 +141,7 @@ def learn_model(study: Study, said: list[Utterance]) -> DigitWave:
 def judged(
     study: Study, model: DigitWave, judge: Judge, strings: list[tuple[int, ...]]
 ) -> dict[str, Any]:
-    """Errors in what the model says, in what espeak-ng says, and how well the end is met."""
+    """Errors in what the model says, in what its voice says, and how well the end is met."""
     wrong = theirs = ends = total = compared = 0
     late: list[float] = []
     for digits in strings:
@@ -150,7 +160,7 @@ def judged(
         "strings": len(strings),
         "digits": total,
         "digit_error": wrong / total,
-        "digit_error_of_espeak": theirs / max(1, compared),
+        "digit_error_of_the_voice_itself": theirs / max(1, compared),
         "end_error_ms_mean": sum(late) / len(late),
         "end_error_ms_max": max(late),
         "ends_within_50_ms": ends / len(late),

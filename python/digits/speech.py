@@ -136,8 +136,17 @@ class Utterance:
 
 
 def utterance(digits: Sequence[int], voice: str = "en-us", speed: int = 150) -> Utterance | None:
-    """Speak digits and find the words; None where silence does not tell them apart."""
-    audio = speak([WORDS[d] for d in digits], voice, speed)
+    """Speak digits and find the words; None where silence does not tell them apart.
+
+    A voice ``fsdd:jackson`` is a person's: words of the recordings, with pauses between them.
+    """
+    kind, _, speaker = voice.partition(":")
+    if kind == "fsdd":
+        from digits.recordings import spoken
+
+        audio = spoken(digits, speaker)
+    else:
+        audio = speak([WORDS[d] for d in digits], voice, speed)
     found = word_frames(audio)
     if len(found) != len(digits):
         return None

@@ -18,7 +18,7 @@ PAGES = ROOT / "docs" / "questions"
 INDEX = ROOT / "docs" / "questions.md"
 HEAD = """# Questions about sine networks
 
-A researcher's journal left fifteen open; those answered so far, each by a run of a minute or so on
+A researcher's journal left fifteen open; each is answered by a run of a minute or so on
 one core. `python python/questions/qNN_*.py` runs one again, prints its table and writes its page
 and figure. [Partials](estimate.md) shows the tools.
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dspcore import audio
+from dspcore import audio, train
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SAMPLE_RATE = 16_000
@@ -81,6 +81,39 @@ def speech(seconds: float = 1.0, text: str = "zero seven") -> Tensor:
     heard = (clip.abs() > 0.02 * clip.abs().max()).nonzero()[0, 0]
     clip = clip[int(heard) :][: round(seconds * SAMPLE_RATE)]
     return clip / clip.abs().max()
+
+
+def trained(
+    model: nn.Module,
+    times: Tensor,
+    clip: Tensor,
+    rule: train.OptimizerConfig,
+    *,
+    steps: int = 300,
+    loss: Loss | None = None,
+) -> float:
+    """Descend on a clip (t,) heard at times (t, ...), and say the SNR that is reached, in dB.
+
+    A run that diverges reaches minus infinity. `loss` is the mean square when left out.
+    """
+    wanted = clip.to(times.dtype)[None, None]
+
+    def square(model: nn.Module, batch: None, step: int) -> Tensor:
+        found = model(times).reshape(1, 1, -1)
+        return (found - wanted).square().mean() if loss is None else loss(found, wanted).mean()
+
+    config = train.FitConfig(steps=steps, optimizer=rule, trackers=[], progress=False)
+    try:
+        train.fit(model, square, lambda step: torch.zeros(1), config)
+    except train.DivergedError:
+        return -math.inf
+    return said_db(model, times, clip)
+
+
+def said_db(model: nn.Module, times: Tensor, clip: Tensor) -> float:
+    """SNR in dB of what a model says at times (t, ...) against a clip (t,)."""
+    with torch.no_grad():
+        return snr_db(model(times).reshape(-1).double(), clip.double())
 
 
 def snr_db(found: Tensor, wanted: Tensor) -> float:

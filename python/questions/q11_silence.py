@@ -1,0 +1,113 @@
+"""Q11: is silence hard, and why does a network not learn zero."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from answer import Answer
+from descent import speech, trained
+from torch import Tensor
+
+from dspcore import losses, nn, train
+
+PAD, T, STEPS = 1_024, 1_024, 400
+FALL = train.Schedule([(0, 1.0), (STEPS, 1e-3)], "exponential")
+
+
+def level_db(model: torch.nn.Module, times: Tensor) -> float:
+    """Root mean square of what a model says, in dB below full scale."""
+    with torch.no_grad():
+        return float(20 * torch.log10(model(times).square().mean().sqrt() + 1e-15))
+
+
+def main() -> None:
+    """Nothing to say, and speech between two silences, by networks of about 300 numbers."""
+    clip = speech(0.6)[4_000 : 4_000 + T]
+    clip = clip / clip.abs().max()
+    padded = torch.nn.functional.pad(clip, (PAD, PAD))
+    count = len(padded)
+    samples = torch.arange(count, dtype=torch.float32)
+    unit = nn.time_axis(count, "unit")[:, None]
+    kinds: dict[str, tuple[Any, dict[str, Any], Tensor, dict[str, float]]] = {
+        "`SineWaveNetwork`": (
+            nn.SineWaveNetwork, {"layers": 3, "base": 12, "first_frequency": 600.0}, unit, {}
+        ),
+        "`SineChain`, two layers": (
+            nn.SineChain, {"layers": 2, "waves": [20, 80], "frequency": math.pi}, samples,
+            {"frequency": 0.01},
+        ),
+        "`SineChain`, a bank": (
+            nn.SineChain, {"layers": 1, "waves": 100, "frequency": math.pi}, samples,
+            {"frequency": 0.01},
+        ),
+        "`WindowedSines`": (nn.WindowedSines, {"waves": 60, "num_samples": count}, samples, {}),
+    }  # fmt: skip
+    rows, bars = [], {}
+    for name, (kind, options, times, rates) in kinds.items():
+        nothing, texts = torch.zeros(count), []
+        for schedule in (train.Schedule(), FALL):
+            torch.manual_seed(0)
+            model = kind(**options)
+            rule = train.OptimizerConfig(lr=2e-3, rates=rates, schedule=schedule)
+            trained(model, times, nothing, rule, steps=STEPS)
+            texts.append(f"{level_db(model, times):.0f}")
+        levels = []
+        for start in ("random", "analysis"):
+            if kind is nn.SineWaveNetwork and start == "analysis":
+                times, options = samples[:, None], {**options, "base": 24}
+            torch.manual_seed(0)
+            made = nn.for_clip(kind, padded, start=start, **options)
+            rule = train.OptimizerConfig(lr=5e-4, rates=rates, schedule=FALL)
+            if start == "random":
+                trained(made, times, padded, rule, steps=STEPS)
+            with torch.no_grad():
+                said = made(times).reshape(1, 1, -1).double()
+            silent = float(losses.silence_dbfs(said, padded[None, None]))
+            inside = said[..., PAD:-PAD], clip[None, None]
+            snr = -float(losses.residual_db(*inside))
+            levels.append(silent)
+            texts += [f"{snr:.1f}", f"{silent:.0f}"]
+        bars[name] = levels
+        rows.append([name, *texts])
+
+    def draw(figure):
+        axes = figure.subplots()
+        places = range(len(bars))
+        for n, label in enumerate(("random, descended", "analysis")):
+            values = [max(v[n], -130) for v in bars.values()]
+            axes.barh([p + 0.2 - 0.4 * n for p in places], values, 0.4, label=label)
+        axes.set_yticks(list(places), [name.strip("`") for name in bars])
+        axes.set_xlabel("level where there should be silence, dBFS (cut at -130)")
+        axes.legend()
+
+    bank, windowed = rows[2], rows[3]
+    Answer(
+        11,
+        "Is silence hard? Why does the network not learn zero?",
+        f"Zero itself is easy once the rate falls: a bank goes to {bank[1]} dBFS at a level rate and to {bank[2]} "
+        "dBFS at a falling one. Silence beside sound is hard for waves that never end: they must cancel, and a "
+        f"bank leaves {bank[6]} dBFS there even from an analysis; waves with an end leave {windowed[6]} dBFS.",
+        f"First columns: nothing but zeros as the target, random start, {STEPS} steps of Adam. Each step of Adam "
+        "is as long as the rate, however small the error, so amplitudes swing around zero by about the rate: that is the "
+        "flat line that never gets flat, and a falling rate cures it. Then 64 ms of speech between two silences of 64 ms: "
+        "SNR within the speech and level outside. A sine sounds for ever, so every silence costs a bank as many waves "
+        "as the speech; a dense network may bend, and does so badly. `WindowedSines` is exactly silent where no wave "
+        "is. The random starts were descended, the analyses were not.",
+        [
+            "network",
+            "zeros, level rate, dBFS",
+            "falling rate, dBFS",
+            "random: SNR, dB",
+            "silence, dBFS",
+            "analysis: SNR, dB",
+            "silence, dBFS",
+        ],
+        rows,
+        "Level in the silences before and after 64 ms of speech.",
+    ).publish(draw, script=__file__)
+
+
+if __name__ == "__main__":
+    main()
