@@ -166,8 +166,9 @@ class SineChain(nn.Module):
     def start(self, clip: Tensor) -> None:
         """Take an analysis of a clip (t,) as `from_clip` does, for times in samples.
 
-        The last layer says the partials; the one before it bends their time axis; any before that
-        are silent to begin with. What an analysis cannot say is refused.
+        The last layer says the partials; the one before it bends their time axis where that says
+        more than steady partials do; all others are silent to begin with. What an analysis cannot
+        say is refused.
         """
         plain = (1, 1)
         if (
@@ -184,7 +185,12 @@ class SineChain(nn.Module):
             )
         sizes = [m for _, _, m in self.shapes]
         hidden = sizes[-2] if len(sizes) > 1 else 0
-        found = SineChain.from_clip(clip, sizes[-1], hidden)
+        found = SineChain.from_clip(clip, sizes[-1], 0)
+        if hidden and len(clip) >= 2048 and bool(clip.any()):
+            n = torch.arange(len(clip), dtype=torch.float64)
+            bent = SineChain.from_clip(clip, sizes[-1], hidden)
+            left = [(chain.double()(n) - clip).square().sum() for chain in (found, bent)]
+            found = bent if left[1] < left[0] else found
         self.amplitude.zero_()
         reference, scale = self.reference, self.scale
         places = torch.tensor([0, *sizes]).cumsum(0).tolist()

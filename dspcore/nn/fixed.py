@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,26 +80,12 @@ class BinaryWaveNetwork(FixedWaves):
 
     Args:
         levels: How many periods.
-        copies: As in `FixedWaves`.
-        amplitude: As in `FixedWaves`.
-        shape: As in `FixedWaves`.
-        generator: As in `FixedWaves`.
+        options: Of `FixedWaves`.
     """
 
-    def __init__(
-        self,
-        levels: int,
-        *,
-        copies: int = 1,
-        amplitude: float = 0.1,
-        shape: str = "sine",
-        generator: torch.Generator | None = None,
-    ) -> None:
+    def __init__(self, levels: int, **options: Any) -> None:
         """Doubles the period."""
-        periods = [2.0**n for n in range(1, levels + 1)]
-        super().__init__(
-            periods, copies=copies, amplitude=amplitude, shape=shape, generator=generator
-        )
+        super().__init__([2.0**n for n in range(1, levels + 1)], **options)
 
 
 class SineWaveLayerInc(FixedWaves):
@@ -106,26 +93,12 @@ class SineWaveLayerInc(FixedWaves):
 
     Args:
         denominators: The longest period; that of 1 sample aliases to a constant.
-        copies: As in `FixedWaves`.
-        amplitude: As in `FixedWaves`.
-        shape: As in `FixedWaves`.
-        generator: As in `FixedWaves`.
+        options: Of `FixedWaves`.
     """
 
-    def __init__(
-        self,
-        denominators: int,
-        *,
-        copies: int = 1,
-        amplitude: float = 0.1,
-        shape: str = "sine",
-        generator: torch.Generator | None = None,
-    ) -> None:
+    def __init__(self, denominators: int, **options: Any) -> None:
         """Lengthens the period by one sample each."""
-        periods = [float(n) for n in range(1, denominators + 1)]
-        super().__init__(
-            periods, copies=copies, amplitude=amplitude, shape=shape, generator=generator
-        )
+        super().__init__([float(n) for n in range(1, denominators + 1)], **options)
 
 
 class DoubleDutchLayer(nn.Module):

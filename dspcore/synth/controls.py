@@ -36,6 +36,18 @@ class Processor(nn.Module):
         return self.get_signal(**self.get_controls(*outputs), **options)
 
 
+class Stepping(Processor):
+    """A processor that streams: `step` gives the sound and the phase after it."""
+
+    def step(self, *controls: Any, **options: Any) -> tuple[Tensor, Tensor]:
+        """The sound of controls, and the state from which the next block goes on."""
+        raise NotImplementedError
+
+    def get_signal(self, *controls: Any, **options: Any) -> Tensor:
+        """The sound of `step`, whose arguments it takes, without the state after it."""
+        return self.step(*controls, **options)[0]
+
+
 def exp_sigmoid(
     x: Tensor, exponent: float = 10.0, max_value: float = 2.0, threshold: float = 1e-7
 ) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor
 from dspcore import ops
 from dspcore.synth.controls import (
     ControlUpsample,
-    Processor,
     Scale,
+    Stepping,
     check_frames,
     exp_sigmoid,
     frequencies_sigmoid,
@@ -22,7 +22,7 @@ from dspcore.synth.frequency_gradient import pulled
 FREQ_GRADS = ("true", "surrogate", "transport", "none")
 
 
-class HarmonicOscillator(Processor):
+class HarmonicOscillator(Stepping):
     """``y[t] = a[t] sum_k d_k[t] sin(2 pi k p[t])``, p the phase of f0, exact in float64.
 
     Harmonics at or above half the sample rate are silent at every sample.
@@ -75,22 +75,7 @@ class HarmonicOscillator(Processor):
             "f0_hz": f0_hz,
         }
 
-    def get_signal(  # type: ignore[override]
-        self,
-        amplitudes: Tensor,
-        harmonic_distribution: Tensor,
-        f0_hz: Tensor,
-        num_samples: int | None = None,
-        *,
-        start: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:
-        """The sound of `step`, without the phase after it."""
-        return self.step(
-            amplitudes, harmonic_distribution, f0_hz, num_samples, start=start, state=state
-        )[0]
-
-    def step(
+    def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
         harmonic_distribution: Tensor,
@@ -139,7 +124,7 @@ class HarmonicOscillator(Processor):
         return y[:, None], after
 
 
-class SinusoidalBank(Processor):
+class SinusoidalBank(Stepping):
     """``y[t] = sum_k a_k[t] sin(2 pi p_k[t])``: partials that go where they like.
 
     Args:
@@ -183,19 +168,7 @@ class SinusoidalBank(Processor):
         amplitudes = remove_above_nyquist(amplitudes, frequencies, self.sample_rate)
         return {"amplitudes": amplitudes, "frequencies_hz": frequencies}
 
-    def get_signal(  # type: ignore[override]
-        self,
-        amplitudes: Tensor,
-        frequencies_hz: Tensor,
-        num_samples: int | None = None,
-        *,
-        start: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:
-        """The sound of `step`, without the phases after it."""
-        return self.step(amplitudes, frequencies_hz, num_samples, start=start, state=state)[0]
-
-    def step(
+    def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
         frequencies_hz: Tensor,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dspcore import ops
-from dspcore.synth.controls import Processor, Scale, check_frames, exp_sigmoid
+from dspcore.synth.controls import Scale, Stepping, check_frames, exp_sigmoid
 
 
-class _Wave(Processor):
+class _Wave(Stepping):
     """A wave of `dspcore.ops.oscillator`: amplitudes and f0 (b, f, 1) in, sound (b, 1, t) out.
 
     Args:
@@ -38,19 +38,7 @@ class _Wave(Processor):
             amplitudes = self.scale_fn(amplitudes)
         return {"amplitudes": amplitudes, "f0_hz": f0_hz}
 
-    def get_signal(  # type: ignore[override]
-        self,
-        amplitudes: Tensor,
-        f0_hz: Tensor,
-        num_samples: int | None = None,
-        *,
-        start: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:
-        """The sound of `step`, without the phase after it."""
-        return self.step(amplitudes, f0_hz, num_samples, start=start, state=state)[0]
-
-    def step(
+    def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
         f0_hz: Tensor,
@@ -116,19 +104,6 @@ class PulseOscillator(_Wave):
         width = width if self.scale_fn is None else torch.sigmoid(width)
         return {**super().get_controls(amplitudes, f0_hz), "width": width}
 
-    def get_signal(  # type: ignore[override]
-        self,
-        amplitudes: Tensor,
-        f0_hz: Tensor,
-        width: Tensor,
-        num_samples: int | None = None,
-        *,
-        start: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:
-        """The sound of `step`, without the phase after it."""
-        return self.step(amplitudes, f0_hz, width, num_samples, start=start, state=state)[0]
-
     def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
@@ -144,7 +119,7 @@ class PulseOscillator(_Wave):
         return self._wave(amplitudes, f0_hz, width[..., 0].double(), num_samples, start, state)
 
 
-class WavetableOscillator(Processor):
+class WavetableOscillator(Stepping):
     """Waves given as one cycle each, blended frame by frame, read without aliases.
 
     Args:
@@ -187,20 +162,7 @@ class WavetableOscillator(Processor):
             amplitudes, weights = self.scale_fn(amplitudes), weights.softmax(-1)
         return {"amplitudes": amplitudes, "weights": weights, "f0_hz": f0_hz}
 
-    def get_signal(  # type: ignore[override]
-        self,
-        amplitudes: Tensor,
-        weights: Tensor,
-        f0_hz: Tensor,
-        num_samples: int | None = None,
-        *,
-        start: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:
-        """The sound of `step`, without the phase after it."""
-        return self.step(amplitudes, weights, f0_hz, num_samples, start=start, state=state)[0]
-
-    def step(
+    def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
         weights: Tensor,

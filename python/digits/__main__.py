@@ -43,6 +43,7 @@ class Study:
         pairs: Of 100 ordered pairs of digits, how many may be heard.
         strings: Longer strings to learn from.
         longest: Digits in those at most.
+        singles: How often a single digit comes for each time that a longer string does.
         tests: Unseen strings of each kind.
         judge_speeds: Words a minute of the judge's voices.
         judge_strings: Strings of ten digits for each voice and speed.
@@ -60,6 +61,7 @@ class Study:
     pairs: int = 40
     strings: int = 200
     longest: int = 5
+    singles: int = 4
     tests: int = 100
     judge_speeds: list[int] = field(default_factory=lambda: [125, 150, 185])
     judge_strings: int = 2
@@ -133,7 +135,8 @@ def learn_model(study: Study, said: list[Utterance]) -> DigitWave:
     frames = torch.cat([target(u, u.end) for u in said])
     model.center.copy_(frames.mean(0))
     model.spread.copy_(frames.std(0))
-    data = train.Shuffled(said, study.batch, seed=study.seed, collate=list)
+    often = [u for u in said for _ in range(study.singles if len(u.digits) == 1 else 1)]
+    data = train.Shuffled(often, study.batch, seed=study.seed, collate=list)
     train.fit(model, digit_loss, data, study.model)
     return model.eval()
 
