@@ -156,10 +156,10 @@ class SineWaveNetwork(nn.Module):
 
         The first layer says one sinusoid in each of its outputs; the layers after it add them up.
         """
-        first = self.layers[0]
-        assert isinstance(first, SineWaveLayer)
+        layers = [layer for layer in self.layers if isinstance(layer, SineWaveLayer)]
+        first = layers[0]
         i, j = first.amplitude.shape
-        out = self.layers[-1].amplitude.shape[1]
+        out = layers[-1].amplitude.shape[1]
         if i != 1 or out != 1:
             raise ValueError(
                 "SineWaveNetwork: a start by analysis wants in_features = out_features = 1, "
@@ -171,8 +171,7 @@ class SineWaveNetwork(nn.Module):
         phase = torch.remainder(found.phases, 2 * math.pi)
         first.phase.copy_(uncharted(phase, first.charts[1]))
         peak = float(found.amplitudes.sum().clamp(min=1e-6))
-        for layer in list(self.layers)[1:]:
-            assert isinstance(layer, SineWaveLayer)
+        for layer in layers[1:]:
             layer.pass_on(peak)
 
     def outputs(self, x: Tensor) -> list[Tensor]:

@@ -56,7 +56,7 @@ class _Pulled(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         y, frequencies = ctx.saved_tensors
         hop, start, kind = ctx.grid
         b, f, k = frequencies.shape

@@ -75,7 +75,7 @@ class HarmonicOscillator(Stepping):
             "f0_hz": f0_hz,
         }
 
-    def step(  # type: ignore[override]
+    def step(
         self,
         amplitudes: Tensor,
         harmonic_distribution: Tensor,
@@ -168,7 +168,7 @@ class SinusoidalBank(Stepping):
         amplitudes = remove_above_nyquist(amplitudes, frequencies, self.sample_rate)
         return {"amplitudes": amplitudes, "frequencies_hz": frequencies}
 
-    def step(  # type: ignore[override]
+    def step(
         self,
         amplitudes: Tensor,
         frequencies_hz: Tensor,

@@ -38,7 +38,7 @@ class _Wave(Stepping):
             amplitudes = self.scale_fn(amplitudes)
         return {"amplitudes": amplitudes, "f0_hz": f0_hz}
 
-    def step(  # type: ignore[override]
+    def step(
         self,
         amplitudes: Tensor,
         f0_hz: Tensor,
@@ -104,7 +104,7 @@ class PulseOscillator(_Wave):
         width = width if self.scale_fn is None else torch.sigmoid(width)
         return {**super().get_controls(amplitudes, f0_hz), "width": width}
 
-    def step(  # type: ignore[override]
+    def step(
         self,
         amplitudes: Tensor,
         f0_hz: Tensor,
@@ -162,7 +162,7 @@ class WavetableOscillator(Stepping):
             amplitudes, weights = self.scale_fn(amplitudes), weights.softmax(-1)
         return {"amplitudes": amplitudes, "weights": weights, "f0_hz": f0_hz}
 
-    def step(  # type: ignore[override]
+    def step(
         self,
         amplitudes: Tensor,
         weights: Tensor,

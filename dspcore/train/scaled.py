@@ -51,7 +51,7 @@ class ScaledSteps:
                     f"train: no parameter fits the pattern {pattern!r} of scaled; "
                     f"{nearest(pattern, parameters)}"
                 )
-            self.sets.append([(p, *_waves(n, p, by, every)) for n, p in fitting.items()])
+            self.sets.append([_waves(n, p, by, every) for n, p in fitting.items()])
 
     def attach(self, optimizer: Optimizer) -> None:
         """Act on every step of an optimiser from now on."""
@@ -65,21 +65,21 @@ class ScaledSteps:
     @torch.no_grad()
     def _scale(self, *_: Any) -> None:
         for chosen, old, factors in zip(self.sets, self.before, self.factors, strict=True):
-            for (parameter, _, _), start, factor in zip(chosen, old, factors, strict=True):
-                parameter.copy_(start + factor * (parameter - start))
+            for row, start, factor in zip(chosen, old, factors, strict=True):
+                row[0].copy_(start + factor * (row[0] - start))
 
 
 def _waves(
     name: str, parameter: nn.Parameter, by: str, every: Mapping[str, nn.Parameter]
-) -> tuple[str, nn.Parameter]:
-    """What the waves of a parameter's layer are told by, and the parameter that tells it."""
+) -> tuple[nn.Parameter, str, nn.Parameter]:
+    """A parameter, what the waves of its layer are told by, and the parameter that tells it."""
     kinds = ("amplitude",) if by == "amplitude" else ("frequency", "log_frequency")
     layer, _ = layer_and_type(name)
     prefix = "" if layer == "model" and "." not in name else f"{layer}."
     for kind in kinds:
         found = every.get(prefix + kind)
         if found is not None and found.shape == parameter.shape:
-            return kind, found
+            return parameter, kind, found
     raise UserError(
         f"train: scaled by {by} wants a parameter {prefix}{' or '.join(kinds)} in the shape of "
         f"{name}, {tuple(parameter.shape)}"
