@@ -56,15 +56,18 @@ def main() -> None:
     Answer(
         4,
         "Does every wave go through, or only selected ones?",
-        f"Selecting costs little per wave that sounds and a lot per number that is stored: {waves} waves of "
+        f"Selecting saves work, not numbers: {waves} waves of "
         f"which {LEVELS} sound at a time reach {hard:.1f} dB ({leaves:.1f} with leaves alone), the same waves "
         f"all weighed {soft:.1f} dB, a plain bank of {waves} waves {same:.1f} dB, of as many numbers "
         f"{numbers:.1f} dB.",
         f"0.13 s of speech, {STEPS} steps of Adam, one seed. A hard path computes {LEVELS} waves a sample in "
         f"place of {waves}. Its start fits each wave to what is left where it is open, so every wave is a "
         "sinusoid cut into pieces by the gates above it; the cuts are the broad spectrum that speech also has. "
-        "From a random start neither kind learns frequencies, and gates then have nothing to select. What is "
-        "chosen at a gate hardly changes in descent, because the straight-through slope sees one path only.",
+        "From a random start the trees do better than banks, because their waves begin an octave apart from low to "
+        "high, where speech is, and the bank's anywhere up to half the rate; all stay below a bank from an analysis. "
+        "With leaves alone the analysis is the worse start: waves that only open others were not chosen for what they "
+        "open. Descent after an analysis moves the hard tree by less than 0.1 dB: the straight-through slope sees one "
+        "path only, while soft gates, which see all, gain.",
         ["network", "numbers", "waves at a time", "random", "descended", "analysis", "descended"],
         rows,
         "SNR of 0.13 s of speech by how waves are chosen and where descent starts.",
