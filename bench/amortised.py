@@ -14,6 +14,7 @@ import argparse
 import math
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -132,7 +133,7 @@ def main() -> None:
         found = encoded(model, y)
         ms = 1e3 * (time.process_time() - begun) / len(y)
         after = varpro_polish(y[:200], found.frequencies[:200])
-        few = Estimate(*(getattr(truth, n)[:200] for n in ORDER), T)
+        few = replace(truth, frequencies=truth.frequencies[:200], counts=truth.counts[:200])
         cells = [float(v.double().mean()) for v in (
             recall(found, truth), solved(found, truth), solved(after, few)
         )]  # fmt: skip
@@ -151,8 +152,6 @@ def main() -> None:
     given.out.write_text("\n\n".join(page), encoding="utf-8")
     print(given.out.read_text(encoding="utf-8"))
 
-
-ORDER = ("frequencies", "amplitudes", "phases", "dampings", "counts")
 
 if __name__ == "__main__":
     main()

@@ -104,7 +104,7 @@ class PulseOscillator(_Wave):
         width = width if self.scale_fn is None else torch.sigmoid(width)
         return {**super().get_controls(amplitudes, f0_hz), "width": width}
 
-    def step(
+    def step(  # type: ignore[override]
         self,
         amplitudes: Tensor,
         f0_hz: Tensor,

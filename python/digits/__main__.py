@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from digits import recordings
+from digits.embeddings import by_name
 from digits.judge import VOICES, Judge, errors, examples
-from digits.model import AFTER, DigitWave, hashed, wave_of
+from digits.model import AFTER, DigitWave, wave_of
 from digits.speech import BANDS, HOP, RATE, WORDS, Utterance, utterance
 from digits.strings import allowed_pairs, known_strings, unseen_strings
 from dspcore import train
@@ -39,7 +40,7 @@ class Study:
             of the Free Spoken Digit Dataset, ``fsdd:jackson``.
         people: Whether the judge learns from that data set's other people, too.
         speed: Words a minute.
-        embedding: hashed (fixed) or learned.
+        embedding: hashed (fixed), learned, or lm:NAME, a layer of a language model (transformers).
         pairs: Of 100 ordered pairs of digits, how many may be heard.
         strings: Longer strings to learn from.
         longest: Digits in those at most.
@@ -131,7 +132,7 @@ def learn_judge(study: Study) -> tuple[Judge, float]:
 def learn_model(study: Study, said: list[Utterance]) -> DigitWave:
     """DigitWave, trained on utterances."""
     torch.manual_seed(study.seed)
-    model = DigitWave(WORDS, hashed if study.embedding == "hashed" else None)
+    model = DigitWave(WORDS, by_name(study.embedding))
     frames = torch.cat([target(u, u.end) for u in said])
     model.center.copy_(frames.mean(0))
     model.spread.copy_(frames.std(0))

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from digits.embeddings import Embed, hashed
 from digits.speech import BANDS, HOP, RATE, filters
 from dspcore import ops
 
 TAPS = 128
 MOST = 48  # harmonics
 AFTER = 12  # frames that are offered after the expected end
-
-#: A word to a vector; a language model's layer fits here as well.
-Embed = Callable[[str], Tensor]
-
-
-def hashed(word: str, size: int = 32) -> Tensor:
-    """A fixed random vector of a word; the same on every machine."""
-    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:7], "big")
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 class DigitWave(nn.Module):
