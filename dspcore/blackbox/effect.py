@@ -73,7 +73,7 @@ class BlackBox(Effect):
 
     def plugin_values(self, p: Tensor) -> Numbers:
         """All of the plug-in's values, (all,), at a setting (num_params,) in [0, 1]."""
-        return self._from_unit(p.detach().double().numpy().reshape(-1, 1))[:, 0]
+        return self._from_unit(p.detach().double().cpu().numpy().reshape(-1, 1))[:, 0]
 
     def tail_seconds(self) -> float:
         """How long it rings after a burst of noise, as measured; 10 s at most."""
@@ -86,8 +86,7 @@ class BlackBox(Effect):
     def _folded(self, audio: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Audio (b, c, t) as the plug-in takes it, (n, inputs, t), on the CPU; values for each."""
         channels, samples = audio.shape[1:]
-        inputs, outputs = self.box.info.inputs, self.box.info.outputs
-        wanted = hears(inputs, outputs)
+        inputs, wanted = self.box.info.inputs, self.box.info.hears
         sound = audio.to("cpu", torch.float32)
         params = {name: value.cpu() for name, value in params.items()}
         if self._each():
@@ -111,7 +110,7 @@ class BlackBox(Effect):
     def _each(self) -> bool:
         """Whether every channel goes through an instance of its own."""
         info = self.box.info
-        return info.outputs == 1 and hears(info.inputs, info.outputs) == 1
+        return info.outputs == info.hears == 1
 
     def _rendered(
         self, sound: Tensor, params: dict[str, Tensor], notes: Sequence[Sequence[Note]] = ()
@@ -216,11 +215,6 @@ class BlackBox(Effect):
         return self.box.audio
 
 
-def hears(inputs: int, outputs: int) -> int:
-    """Channels of sound that a plug-in takes: what it has more of than outputs is a side-chain."""
-    return min(inputs, outputs) if outputs <= 2 else inputs
-
-
 def effect_class(box: Box, title: str, base: type[BlackBox] = BlackBox) -> type[BlackBox]:
     """A subclass with the parameters of a plug-in; `title` gives its name."""
     body: dict[str, Any] = {"__doc__": f"{box.info.name or title}, a plug-in ({box.info.host})."}
@@ -236,8 +230,7 @@ def effect_class(box: Box, title: str, base: type[BlackBox] = BlackBox) -> type[
     kind: Any = type("Plugin", (base,), body)
     kind.name = re.sub(r"[^0-9a-z]+", "_", _snake(title)).strip("_") or "plugin"
     kind.source, kind.box, kind.order = box.source, box, tuple(order)
-    two = hears(box.info.inputs, box.info.outputs) == 2
-    kind.channels = "stereo" if two else "any"
+    kind.channels = "stereo" if box.info.hears == 2 else "any"
     made: type[BlackBox] = kind
     return made
 

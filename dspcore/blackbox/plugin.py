@@ -43,6 +43,11 @@ class PluginInfo:
     notes: bool = False  # takes MIDI notes
     latency: int = 0  # declared, in samples, at its defaults
 
+    @property
+    def hears(self) -> int:
+        """Channels of sound that it takes: more inputs than outputs are a side-chain."""
+        return min(self.inputs, self.outputs) if self.outputs <= 2 else self.inputs
+
 
 @dataclass(frozen=True)
 class Found:

@@ -21,10 +21,8 @@ def ringing_seconds(effect: BlackBox) -> float:
     rate = effect.sample_rate
     burst, samples = int(BURST_S * rate), int((BURST_S + LONGEST_S) * rate)
     generator = torch.Generator().manual_seed(0)
-    info = effect.box.info
-    channels = info.inputs if info.outputs > 2 else min(info.inputs, info.outputs)
-    sounds = torch.zeros(2, channels, samples)
-    sounds[0, :, :burst] = 0.1 * torch.randn(channels, burst, generator=generator)
+    sounds = torch.zeros(2, effect.box.info.hears, samples)
+    sounds[0, :, :burst] = 0.1 * torch.randn(sounds.shape[1], burst, generator=generator)
     with torch.no_grad():
         loud, silent = effect(sounds)
     ringing = (loud - silent).abs().amax(0)
