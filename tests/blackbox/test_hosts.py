@@ -190,6 +190,13 @@ def test_faust_through_dawdreamer(child: Isolate, tmp_path: Path) -> None:
     info, (difference,) = done(child, installed.faust, str(source))
     assert [(p.symbol, p.default) for p in info.params] == [("gain", 0.5)]
     assert difference < 1e-6
+    source.write_text(
+        'process = _ * hslider("cutoff [unit:Hz][scale:log]", 900, 20, 2000, 1) '
+        '* hslider("taps[style:knob]", 2, 1, 8, 1);'
+    )
+    cutoff, taps = done(child, probe.look, "dawdreamer", str(source)).info.params
+    assert (cutoff.unit, cutoff.scale, cutoff.kind) == ("Hz", "log", "continuous")
+    assert (taps.unit, taps.scale, taps.kind) == ("", "linear", "integer")
     source.write_text("process = nonsense;")
     assert "Faust does not compile it" in sentence(child, "dawdreamer", str(source))
 

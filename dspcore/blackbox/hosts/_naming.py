@@ -28,6 +28,8 @@ UNITS = {
     "cent": "cents",
     "cents": "cents",
     "ct": "cents",
+    "samp": "samples",
+    "samples": "samples",
     "bpm": "BPM",
     "deg": "degrees",
     "degree": "degrees",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -14,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dspcore.blackbox.hosts import _binary, _blocks, _naming, _places, _raw
+from dspcore.blackbox.hosts import _binary, _blocks, _faust, _naming, _places, _raw
 from dspcore.blackbox.hosts._blocks import Audio, Values
 from dspcore.blackbox.hosts._raw import Raw, Scale
-from dspcore.blackbox.plugin import Found, Kind, Parameter, PluginInfo
+from dspcore.blackbox.plugin import Found, Parameter, PluginInfo
 from dspcore.errors import UserError
 from dspcore.notes import Note
 
@@ -71,7 +69,7 @@ class DawDreamer:
         if identity not in self._known:
             engine = _dawdreamer().RenderEngine(RATE, 512)
             processor = _make(engine, identity)
-            describe = _faust if identity.endswith(".dsp") else _plugin
+            describe = _of_faust if identity.endswith(".dsp") else _plugin
             self._known[identity] = describe(identity, processor)
         return self._known[identity]
 
@@ -171,7 +169,7 @@ def _is_uri(identity: str) -> bool:
 def _make(engine: Any, identity: str) -> Any:
     path = Path(identity)
     if identity.endswith(".dsp"):
-        return _make_faust(engine, path)
+        return _faust.make(engine, path)
     if not _is_uri(identity):
         _binary.check(path)
     try:
@@ -187,27 +185,6 @@ def _make(engine: Any, identity: str) -> Any:
                 if "VST2, open" not in str(other):
                     raise other from error
         raise UserError(f"{identity}: DawDreamer says: {str(error).rstrip('.')}") from error
-
-
-def _make_faust(engine: Any, path: Path) -> Any:
-    if not path.is_file():
-        raise UserError(f"{path}: no such Faust file")
-    processor = engine.make_faust_processor("faust")
-    processor.num_voices = _voices(path)
-    try:
-        processor.set_dsp(str(path.resolve()))
-        compiled = processor.compile()
-    except RuntimeError as error:
-        raise UserError(f"{path}: Faust does not compile it: {error}") from error
-    if not compiled:
-        raise UserError(f"{path}: Faust does not compile it")
-    return processor
-
-
-def _voices(path: Path) -> int:
-    """Voices that a Faust source declares ("[nvoices:4]"); 0 when it is played without notes."""
-    found = re.search(r"\[\s*nvoices\s*:\s*(\d+)\s*\]", path.read_text(encoding="utf-8"))
-    return int(found[1]) if found else 0
 
 
 def _latency(processor: Any) -> int:
@@ -253,48 +230,14 @@ def _plugin(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
     return info, places
 
 
+def _of_faust(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
+    info, indices = _faust.describe(identity, processor)
+    return info, [(index, None) for index in indices]
+
+
 def _words(processor: Any, index: int) -> Callable[[float], str]:
     def text(raw: float) -> str:
         processor.set_parameter(index, raw)
         return str(processor.get_parameter_text(index))
 
     return text
-
-
-#: Groups around the controls of a polyphonic Faust program, before the file's own.
-_OF_VOICES = ("Polyphonic", "Voices")
-
-
-def _faust(identity: str, processor: Any) -> tuple[PluginInfo, list[Place]]:
-    params: list[Parameter] = []
-    places: list[Place] = []
-    for each in processor.get_parameters_description():
-        low, high, step = float(each["min"]), float(each["max"]), float(each["step"])
-        if not low < high:
-            continue
-        kind: Kind = "continuous"
-        if (low, high, step) == (0, 1, 1):
-            kind = "switch"
-        elif step >= 1 and math.isclose(step, round(step)):
-            kind = "integer"
-        # The names of Faust's groups lead to the control; the first is the file's.
-        name = str(each["name"])
-        parts = [part for part in name.strip("/").split("/")[1:] if part not in _OF_VOICES]
-        short = "/".join(parts[1:] if processor.num_voices else parts) or name
-        default = min(max(float(each["value"]), low), high)
-        params.append(Parameter(short, str(each["label"]), low, high, default, kind=kind))
-        places.append((int(each["index"]), None))
-    symbols = _naming.symbols(param.symbol for param in params)
-    inputs = int(processor.get_num_input_channels())
-    info = PluginInfo(
-        host="dawdreamer",
-        identity=identity,
-        name=Path(identity).stem,
-        maker="",
-        params=tuple(replace(p, symbol=s) for p, s in zip(params, symbols, strict=True)),
-        inputs=inputs,
-        outputs=int(processor.get_num_output_channels()),
-        notes=inputs == 0
-        and (processor.num_voices > 0 or any(p.name in ("freq", "gate") for p in params)),
-    )
-    return info, places

@@ -125,6 +125,7 @@ def _parameter(
         low, high, default = (value * sample_rate for value in (low, high, default))
     default = min(max(default, low), high)
     labels = _labels(world, plugin, port)
+    name = world.text(lilv.lilv_port_get_name(plugin, port), owned=True)
     kind: Kind = "continuous"
     if ask.has(f"{CORE}toggled") or ask.has(f"{PROPS}trigger"):
         kind = "switch"
@@ -135,11 +136,11 @@ def _parameter(
     logarithmic = ask.has(f"{PROPS}logarithmic") and low > 0 and kind == "continuous"
     return Parameter(
         symbol=world.text(lilv.lilv_port_get_symbol(plugin, port)),
-        name=world.text(lilv.lilv_port_get_name(plugin, port), owned=True),
+        name=name,
         minimum=low,
         maximum=high,
         default=default,
-        unit=_unit(world, plugin, port),
+        unit=_unit(world, plugin, port) or _naming.unit_in(name),
         scale="log" if logarithmic else "linear",
         kind=kind,
         labels=labels if kind == "choice" else (),
