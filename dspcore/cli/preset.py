@@ -12,13 +12,17 @@ import click
 from dspcore import graphs
 from dspcore.chain import Chain
 from dspcore.cli.table import table
-from dspcore.effects import by_name
+from dspcore.effects import Effect
 from dspcore.errors import UserError
 from dspcore.files import write_text
 from dspcore.graph import Graph
 from dspcore.graph.picture import draw
 from dspcore.graph.words import wiring
 from dspcore.preset import load_preset, preset_text
+from dspcore.preset.tables import find_effect
+
+#: Of a new chain, in Hz; ``dspcore render`` follows the file that it is given.
+_RATE = 48_000
 
 
 @click.group()
@@ -39,15 +43,18 @@ def command() -> None:
 def new(effects: tuple[str, ...], graph: str | None, output: str | None, overwrite: bool) -> None:
     """Write a chain file of EFFECTS, or a ready graph, with a comment for every parameter.
 
+    A plug-in is named as for `dspcore plugins`.
+
     \b
     Examples:
         dspcore preset new eq compressor reverb -o chain.toml
+        dspcore preset new eq mda:Overdrive limiter -o chain.toml
         dspcore preset new --graph vocal -o vocal.toml
     """
     if bool(effects) == (graph is not None):
         raise click.UsageError("name the effects of a chain, or --graph and the name of a graph")
     if graph is None:
-        text = preset_text(Chain(by_name(name)() for name in effects))
+        text = preset_text(Chain(find_effect(name, _RATE)(_RATE) for name in effects))
     else:
         ready = graphs.by_name(graph)
         text = preset_text(ready(), (ready.__doc__ or "").partition("\n")[0])
@@ -107,6 +114,11 @@ def _settings(loaded: Chain | Graph) -> list[list[str]]:
     return rows
 
 
+def _type(effect: Effect) -> str:
+    """As a preset writes it."""
+    return effect.source or effect.name
+
+
 def _facts(loaded: Chain | Graph) -> dict[str, Any]:
     """What --json shows."""
     facts: dict[str, Any] = {
@@ -115,7 +127,7 @@ def _facts(loaded: Chain | Graph) -> dict[str, Any]:
         "latency_samples": loaded.latency_samples(),
     }
     if isinstance(loaded, Chain):
-        facts["effect"] = [{"type": e.name, **e.options, **e.values} for e in loaded]
+        facts["effect"] = [{"type": _type(e), **e.options, **e.values} for e in loaded]
         return facts
     facts["inputs"] = list(loaded.inputs)
     facts["node"] = []
@@ -124,6 +136,6 @@ def _facts(loaded: Chain | Graph) -> dict[str, Any]:
         for key, edges in place.inputs.items():
             fact[key] = [asdict(edge) for edge in edges]
         if (effect := place.effect) is not None:
-            fact |= {"type": effect.name, **effect.options, **effect.values}
+            fact |= {"type": _type(effect), **effect.options, **effect.values}
         facts["node"].append(fact)
     return facts
