@@ -38,6 +38,7 @@ class Box:
             evaluation with the settings that were asked for raises, one beside them has no part in
             the estimate.
         cached: Whether evaluations without a gradient are looked up.
+        picks: Whether `calibrate` may put another estimator there.
         steps: How far to step in [0, 1], by parameter; `default_step` for the others.
     """
 
@@ -51,6 +52,7 @@ class Box:
     seed: int = 0
     failures: Failures = "raise"
     cached: bool = True
+    picks: bool = False
     default_step: float = 0.01
     steps: dict[str, float] = field(default_factory=dict)
 

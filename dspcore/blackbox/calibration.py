@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dspcore.blackbox.effect import BlackBox
+from dspcore.blackbox.estimators import Differences, Estimator, Space
 from dspcore.blackbox.pick import Picked, pick_audio
 from dspcore.blackbox.synth import Instrument
 from dspcore.effects.effect import check_audio
 from dspcore.notes import Note
 
-STEPS = (1e-3, 3e-3, 1e-2, 3e-2)
-AGREED = 0.9  # cosine of the waveform's slopes at two steps from which both are believed
+STEPS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+AGREED = 0.9  # agreement of the waveform's slopes at two steps from which both are believed
+ONE_SIDED = 0.98  # agreement of slopes by one side and by both from which one side is enough
 SOME = 0.5  # below this there is no slope to speak of
 LOSS_STEP = 0.03
 Kind = Literal["waveform", "loss", "none"]
@@ -33,8 +34,12 @@ class ParamCalibration:
     Attributes:
         name: As the effect calls it.
         step: How far to step in [0, 1].
-        agreement: Cosine between the slopes of the waveform at this step and the next; 1 is smooth.
+        agreement: Of the slopes a and b of the waveform at this step and the next smaller one,
+            ``2 <a, b> / (<a, a> + <b, b>)``: 1 is smooth. Stairs, which a cosine would not see,
+            show in it.
         agreements: The same for all neighbours of `STEPS`.
+        side_step: How far to step where one side alone is asked.
+        side: Agreement of the slopes by one side at that step and by both at `step`.
         kind: "waveform": its gradient is good; "loss": use `loss_by_differences`; "none": it
             changes nothing in the settings that were tried.
         change: Of the sound over one step, against the sound, as a ratio of amplitudes.
@@ -44,6 +49,8 @@ class ParamCalibration:
     step: float
     agreement: float
     agreements: tuple[float, ...]
+    side_step: float
+    side: float
     kind: Kind
     change: float
 
@@ -54,6 +61,7 @@ class Calibration:
 
     plugin: str
     params: tuple[ParamCalibration, ...]
+    estimator: Estimator
     audio: Picked | None
     repeats: bool
     renders: int
@@ -69,9 +77,12 @@ class Calibration:
             lines[0] += "; two renders alike differ: try mode='fork'"
         width = max([len(row.name) for row in self.params], default=4)
         lines += [
-            f"  {row.name:{width}}  step {row.step:<7.4g} agreement {row.agreement:5.2f} {row.kind}"
+            f"  {row.name:{width}}  step {row.step:<7.4g} agreement {row.agreement:5.2f}  "
+            f"one side {row.side_step:<7.4g} {row.side:5.2f}  {row.kind}"
             for row in self.params
         ]
+        renders = self.estimator.renders(len(self.params))
+        lines.append(f"  parameters: {self.estimator!r}, {renders} renders a gradient")
         if self.audio is not None:
             errors = ", ".join(f"{name} {error:.2f}" for name, error in self.audio.errors.items())
             lines.append(f"  audio: {self.audio.estimator!r}; relative errors: {errors}")
@@ -88,10 +99,11 @@ def calibrate(
 ) -> Calibration:
     """Measure a plug-in, and let its effect use what was found.
 
-    In each of a few settings, each parameter is moved by steps of four sizes to both sides. Where
-    the slopes of the waveform at two sizes agree, they are believed, and the smaller is taken;
-    where none do, the parameter has no waveform gradient. Then the ways to the audio's gradient are
-    compared. Takes ``8 p settings`` renders and some.
+    In each of a few settings, each parameter is moved by steps of five sizes to both sides. Where
+    the slopes of the waveform at two sizes agree, they are believed; where none do, the parameter
+    has no waveform gradient. Where a small step to one side shows the same slopes, one side is
+    enough, which halves the renders of every gradient. Then the ways to the audio's gradient are
+    compared. Takes ``10 p settings`` renders and some.
 
     Args:
         effect: The plug-in; its own values are the first setting.
@@ -102,32 +114,54 @@ def calibrate(
         seed: Of those.
 
     Returns:
-        What was found; `effect.box.steps` and `effect.box.audio` are set by it.
+        What was found. It sets `effect.box.steps`, `effect.box.audio`, and where `load` was told no
+        estimator, `effect.box.estimator`.
     """
     listen = _listener(effect, audio, notes)
     generator = torch.Generator().manual_seed(seed)
     own = effect.normalize().reshape(1, -1)
     drawn = 0.1 + 0.8 * effect.random(max(0, settings - 1), generator).double()
-    rows: list[list[tuple[NDArray[np.float64], float]]] = [[] for _ in effect.params]
-    renders = 0
-    for p in torch.cat([own, drawn]):
-        points = _points(effect, p)
-        sounds, good = listen(points)
-        renders += len(points)
-        sound = sounds[0].double()
-        for j in range(len(rows)):
-            rows[j].append(_slopes(points, sounds, good, p, j, sound))
-    params = tuple(
-        _judged(name, measured) for name, measured in zip(effect.params, rows, strict=True)
-    )
+    tried = torch.cat([own, drawn])
+    params = measured(list(effect.params), effect.space(), listen, tried)
+    renders = len(tried) * (1 + 2 * len(STEPS) * len(params))
     again, _ = listen(own.expand(2, -1))
     repeats = bool((again[0] == again[1]).all())
-    effect.box.steps = {row.name: row.step for row in params}
+    box = effect.box
+    if box.picks:
+        box.estimator = enough(params)
+    one = getattr(box.estimator, "sided", 2) == 1
+    box.steps = {row.name: row.side_step if one else row.step for row in params}
     picked = None
-    if effect.box.audio is not None and effect.box.info.inputs:
+    if box.audio is not None and box.info.inputs:
         picked = pick_audio(effect)
-        effect.box.audio = picked.estimator
-    return Calibration(effect.box.source, params, picked, repeats, renders + 2)
+        box.audio = picked.estimator
+    return Calibration(box.source, params, box.estimator, picked, repeats, renders + 2)
+
+
+def measured(
+    names: Sequence[str], space: Space, listen: Listener, settings: Tensor
+) -> tuple[ParamCalibration, ...]:
+    """Steps and kinds of all parameters, from renders around some settings.
+
+    Args:
+        names: Of the parameters.
+        space: Whose grid their values lie on.
+        listen: From settings (m, p) in [0, 1] to sounds (m, c, t), and which of them are there.
+        settings: (n, p).
+    """
+    rows: list[list[_Slopes]] = [[] for _ in names]
+    for p in settings.numpy():
+        points = _points(space, p)
+        sounds, good = listen(points)
+        for j, row in enumerate(rows):
+            row.append(_slopes(points, sounds, good, j))
+    return tuple(_judged(name, row) for name, row in zip(names, rows, strict=True))
+
+
+def enough(params: Sequence[ParamCalibration]) -> Differences:
+    """The differences with the fewest renders that show the slopes there are."""
+    sides = [row.side for row in params if row.kind == "waveform"]
+    return Differences(sided=1 if sides and min(sides) >= ONE_SIDED else 2)
 
 
 def _listener(effect: BlackBox, audio: Tensor | None, notes: Sequence[Note]) -> Listener:
@@ -140,58 +174,91 @@ def _listener(effect: BlackBox, audio: Tensor | None, notes: Sequence[Note]) -> 
     return lambda p: effect.attempt(first, p)
 
 
-def _points(effect: BlackBox, p: Tensor) -> Tensor:
+def _points(space: Space, p: NDArray[np.float64]) -> Tensor:
     """The setting, then for each parameter and step both sides, (1 + p * steps * 2, p)."""
-    space = effect.space(least=0.0)
-    rows = [p.numpy()]
+    rows = [p]
     for j in range(len(p)):
         for step in STEPS:
             for side in (1, -1):
-                moved = p.numpy().copy()
+                moved = p.copy()
                 moved[j] += side * max(step, space.grid[j])
                 rows.append(space.reach(moved[None])[0])
     return torch.from_numpy(np.stack(rows))
 
 
-def _slopes(
-    points: Tensor, sounds: Tensor, good: NDArray[np.bool_], p: Tensor, j: int, sound: Tensor
-) -> tuple[NDArray[np.float64], float]:
-    """Cosines between slopes at neighbouring steps, NaN where there are none; and the change."""
-    slopes = []
-    for k in range(len(STEPS)):
-        up = 1 + (j * len(STEPS) + k) * 2
-        way = float(points[up, j] - points[up + 1, j])
-        if not (good[up] and good[up + 1]) or way == 0:
-            slopes.append(torch.zeros_like(sound))
-        else:
-            slopes.append((sounds[up].double() - sounds[up + 1].double()) / way)
-    cosines = []
-    for a, b in pairwise(slopes):
-        size = float(a.norm() * b.norm())
-        cosines.append(float((a * b).sum()) / size if size > 0 else float("nan"))
-    change = 0.01 * float(slopes[2].norm()) / (float(sound.norm()) + 1e-12)
-    return np.array(cosines), change
+@dataclass(frozen=True)
+class _Slopes:
+    """Of one parameter in one setting, for all STEPS; NaN where there is no slope.
+
+    Args:
+        neighbours: Agreements of slopes at neighbouring steps, (steps - 1,).
+        sides: Agreements of the slope by one side at a step and by both at another,
+            (steps, steps); the mean of the two sides.
+        change: Of the sound over a step of 0.01, against the sound.
+    """
+
+    neighbours: NDArray[np.float64]
+    sides: NDArray[np.float64]
+    change: float
 
 
-def _judged(name: str, measured: list[tuple[NDArray[np.float64], float]]) -> ParamCalibration:
-    """The step and kind of one parameter from what was seen in all settings."""
-    cosines = np.stack([row for row, _ in measured])
-    change = max(change for _, change in measured)
-    seen = ~np.isnan(cosines).all(0)
-    means = np.full(len(STEPS) - 1, np.nan)
-    means[seen] = np.nanmean(cosines[:, seen], axis=0)
+def _slopes(points: Tensor, sounds: Tensor, good: NDArray[np.bool_], j: int) -> _Slopes:
+    sound = sounds[0].double().ravel()
+
+    def slope(a: int, b: int) -> Tensor:
+        way = float(points[a, j] - points[b, j])
+        if not (good[a] and good[b]) or way == 0:
+            return torch.full_like(sound, float("nan"))
+        return ((sounds[a].double() - sounds[b].double()) / way).ravel()
+
+    ups = [1 + (j * len(STEPS) + k) * 2 for k in range(len(STEPS))]
+    both = torch.stack([slope(up, up + 1) for up in ups])
+    sides = [_agreed(torch.stack([slope(up + k, 0) for up in ups]), both) for k in (0, 1)]
+    change = 0.01 * float(both[STEPS.index(0.01)].nan_to_num().norm())
+    change /= float(sound.norm()) + 1e-12
+    neighbours = np.diag(_agreed(both, both), 1)
+    return _Slopes(neighbours, _mean(np.stack(sides)), change)
+
+
+def _agreed(a: Tensor, b: Tensor) -> NDArray[np.float64]:
+    """Of the rows of both, ``2 <a, b> / (<a, a> + <b, b>)``; NaN where both are zero."""
+    products = 2 * (a @ b.T).numpy()
+    sizes = np.add.outer(a.square().sum(1).numpy(), b.square().sum(1).numpy())
+    return np.divide(products, sizes, out=np.full_like(products, np.nan), where=sizes > 0)
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over the first axis, of what is no NaN."""
+    there = ~np.isnan(values)
+    total = np.where(there, values, 0.0).sum(0)
+    return np.divide(total, there.sum(0), out=np.full_like(total, np.nan), where=there.any(0))
+
+
+def _judged(name: str, measured: list[_Slopes]) -> ParamCalibration:
+    """The steps and the kind of one parameter from what was seen in all settings."""
+    means = _mean(np.stack([row.neighbours for row in measured]))
+    sides = np.nan_to_num(_mean(np.stack([row.sides for row in measured])), nan=-1.0)
+    change = max(row.change for row in measured)
     agreements = tuple(float(value) for value in means)
-    if change < 1e-7 or not seen.any():
-        return ParamCalibration(name, 0.01, 0.0, agreements, "none", change)
+
+    def row(step: float, agreement: float, side_step: float, side: float, kind: Kind) -> Any:
+        return ParamCalibration(name, step, agreement, agreements, side_step, side, kind, change)
+
+    if change < 1e-7 or np.isnan(means).all():
+        return row(0.01, 0.0, 0.01, 0.0, "none")
     usable = np.where(np.isnan(means), -1.0, means)
     # The size in the middle of the range is tried first: small ones drown in the plug-in's own
     # rounding, large ones in its curvature.
-    order = (1, 0, 2)
+    order = (2, 1, 3)
     chosen = next((k for k in order if usable[k] >= AGREED), int(usable.argmax()))
     agreement = float(usable[chosen])
     if agreement < SOME:
-        return ParamCalibration(name, LOSS_STEP, agreement, agreements, "loss", change)
-    return ParamCalibration(name, STEPS[chosen + 1], agreement, agreements, "waveform", change)
+        return row(LOSS_STEP, agreement, LOSS_STEP, 0.0, "loss")
+    by_side = sides[:, chosen + 1]
+    # Of one side, the curvature is an error in proportion to the step: smaller ones are better,
+    # down to where rounding is heard. Among equals the largest is the safest.
+    k = int(np.flatnonzero(by_side >= by_side.max() - 2e-3)[-1])
+    return row(STEPS[chosen + 1], agreement, STEPS[k], float(by_side[k]), "waveform")
 
 
 def _sound(effect: BlackBox) -> Tensor:
@@ -199,7 +266,7 @@ def _sound(effect: BlackBox) -> Tensor:
     rate = effect.sample_rate
     seconds = torch.arange(rate, dtype=torch.float64) / rate
     generator = torch.Generator().manual_seed(0)
-    channels = max(1, min(effect.box.info.inputs, effect.box.info.outputs))
+    channels = max(1, effect.box.info.hears)
     noise = 0.1 * torch.randn(channels, rate, generator=generator, dtype=torch.float64)
     tones = [torch.sin(2 * torch.pi * hz * seconds) for hz in (110.0, 440.0, 1760.0)]
     swell = 0.2 + 0.8 * torch.sin(3 * torch.pi * seconds).abs()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from dspcore.blackbox.box import Box, Failures
 from dspcore.blackbox.cache import Stamp
 from dspcore.blackbox.effect import BlackBox, effect_class
-from dspcore.blackbox.estimators import AudioEstimator, Estimator, named
+from dspcore.blackbox.estimators import AudioEstimator, Differences, Estimator, named
 from dspcore.blackbox.find import resolve
 from dspcore.blackbox.hosts.function import FunctionPlugin
 from dspcore.blackbox.job import MODES, Mode
@@ -19,16 +19,13 @@ from dspcore.blackbox.pool import Pool, describe, shared_pool
 from dspcore.blackbox.synth import Instrument
 from dspcore.errors import UserError, nearest
 
-#: What estimates a gradient when nothing is said; see bench/BLACKBOX.md.
-DEFAULT_ESTIMATOR = "differences"
-
 
 def load(
     plugin: str | FunctionPlugin,
     *,
     sample_rate: int = 48_000,
     host: str | None = None,
-    estimator: str | Estimator = DEFAULT_ESTIMATOR,
+    estimator: str | Estimator = "auto",
     audio_gradient: str | AudioEstimator | None = "auto",
     mode: Mode = "fresh",
     workers: int | None = None,
@@ -46,7 +43,8 @@ def load(
             function.
         sample_rate: Of the audio, in Hz.
         host: The host that opens it, with `plugin` as its identity; found out when left out.
-        estimator: Of the parameters' gradient: an object, or the name of one.
+        estimator: Of the parameters' gradient: an object, the name of one, or "auto":
+            `Differences()` (see bench/BLACKBOX.md) until `calibrate` finds that fewer renders do.
         audio_gradient: Of the gradient at the input: an object, a name, "auto" to try which suits,
             None for none.
         mode: "fresh": every evaluation by a new instance; "fork": by a copy of one that has heard
@@ -63,40 +61,6 @@ def load(
         UserError: There is no such plug-in, or it cannot be loaded; says why and what to do.
         PluginError: It crashes or hangs while it is loaded.
     """
-    kind = load_class(
-        plugin,
-        sample_rate,
-        host=host,
-        estimator=estimator,
-        audio_gradient=audio_gradient,
-        mode=mode,
-        workers=workers,
-        pool=pool,
-        block=block,
-        seed=seed,
-        failures=failures,
-        cached=cached,
-    )
-    effect = kind(sample_rate, **values)
-    return effect
-
-
-def load_class(
-    plugin: str | FunctionPlugin,
-    sample_rate: int = 48_000,
-    *,
-    host: str | None = None,
-    estimator: str | Estimator = DEFAULT_ESTIMATOR,
-    audio_gradient: str | AudioEstimator | None = "auto",
-    mode: Mode = "fresh",
-    workers: int | None = None,
-    pool: Pool | None = None,
-    block: int = 512,
-    seed: int = 0,
-    failures: Failures = "raise",
-    cached: bool = True,
-) -> type[BlackBox]:
-    """The class of effect that `load` makes one of."""
     if mode not in MODES:
         raise UserError(f"blackbox: mode {mode!r} is unknown; {nearest(mode, MODES)}")
     if failures not in ("raise", "skip"):
@@ -109,22 +73,29 @@ def load_class(
         raise UserError(f"{source}: has no audio output, so there is nothing to learn from it")
     pool = pool or shared_pool(workers)
     pool.stamps[host, identity] = stamp
-    audio: Literal["auto"] | AudioEstimator | None
-    audio = "auto" if audio_gradient == "auto" else named(audio_gradient)
     box = Box(
         source,
         info,
         pool,
-        named(estimator),
-        audio,
-        mode,
-        block,
-        seed,
-        failures,
-        cached and mode != "persistent",
+        estimator=Differences() if estimator == "auto" else named(estimator),
+        audio="auto" if audio_gradient == "auto" else named(audio_gradient),
+        mode=mode,
+        block=block,
+        seed=seed,
+        failures=failures,
+        cached=cached and mode != "persistent",
+        picks=estimator == "auto",
     )
     title = info.name if host == "function" else source.rpartition(":")[2].rpartition("/")[2]
-    return effect_class(box, title, Instrument if info.inputs == 0 else BlackBox)
+    kind = effect_class(box, title, Instrument if info.inputs == 0 else BlackBox)
+    return kind(sample_rate, **values)
+
+
+def load_class(
+    plugin: str | FunctionPlugin, sample_rate: int = 48_000, **options: Any
+) -> type[BlackBox]:
+    """The class of what `load` gives, with the same options."""
+    return type(load(plugin, sample_rate=sample_rate, **options))
 
 
 def _resolved(plugin: str | FunctionPlugin, host: str | None) -> tuple[str, str, str]:

@@ -15,6 +15,13 @@ def tanh_gain(audio, values, sample_rate):
     return values[0] * np.tanh((1 + 9 * values[1]) * audio.astype(np.float64))
 
 
+@function(Parameter("amount", "Amount", 0.0, 1.0, 0.5))
+def bent(audio, values, sample_rate):
+    """What is heard rises in stairs of 1/64, as where a plug-in reads seven bits."""
+    stair = np.floor(values[0] * 64) / 64
+    return np.sin((1 + 40 * stair) * audio.astype(np.float64))
+
+
 @function(
     Parameter("time", "Time", 1, 2000, 240, "samples", kind="integer"),
     Parameter("mix", "Mix", 0.0, 1.0, 0.5),

@@ -256,6 +256,34 @@ def test_loss_differences_find_a_delay_that_waveforms_do_not(calm: Pool) -> None
         blackbox.loss_by_differences(effect, audio, p, lambda y: y.mean())
 
 
+def test_calibration_finds_that_one_side_is_enough(calm: Pool) -> None:
+    """Half the renders for the same gradient; not where the slope bends, nor against one's word."""
+    audio = sound(1, 1, 3000)
+    effect = blackbox.load(declared.tanh_gain, pool=calm, audio_gradient=None, d=0.3)
+    found = blackbox.calibrate(effect, audio)
+    assert found.estimator == effect.box.estimator == Differences(sided=1)
+    assert [row.side > 0.99 for row in found.params] == [True, True]
+    assert "sided=1" in str(found)
+    p = torch.tensor([[0.4, 0.3]], requires_grad=True)
+    before = calm.report.renders
+    effect.normalized(audio, p).square().sum().backward()
+    assert calm.report.renders - before == 1 + 2
+    gain, drive = (torch.tensor(v, requires_grad=True) for v in (0.4, 0.3))
+    tanh_gain(audio, gain, drive).square().sum().backward()
+    truth = torch.stack([gain.grad, drive.grad])  # type: ignore[list-item]
+    assert cosine(p.grad, truth) > 0.999
+
+    told = blackbox.load(
+        declared.tanh_gain, pool=calm, audio_gradient=None, estimator=LeastSquares(2)
+    )
+    assert blackbox.calibrate(told, audio).estimator == LeastSquares(2)
+    bent = blackbox.load(declared.bent, pool=calm, audio_gradient=None)
+    judged = blackbox.calibrate(bent, audio)
+    assert judged.params[0].kind == "waveform"
+    assert judged.params[0].step == 0.03  # small steps fall between its stairs
+    assert judged.estimator == Differences(sided=2)
+
+
 def test_every_word_of_a_choice_is_tried(calm: Pool) -> None:
     effect = blackbox.load(declared.many, pool=calm)
     audio = torch.zeros(1, 2, 20)
@@ -319,6 +347,14 @@ def test_presets_render_and_match_take_plug_ins(tmp_path: Path, calm: Pool) -> N
     preset.write_text(wrong)
     with pytest.raises(UserError, match=r"effect 3: declared:Ripeat: cannot be imported"):
         dspcore.load_preset(preset)
+
+
+def test_a_new_preset_names_a_plug_in() -> None:
+    result = CliRunner().invoke(main, ["preset", "new", "gain", "function:declared:tanh_gain"])
+    assert result.exit_code == 0, result.output
+    chain = dspcore.preset.parse_preset(result.output)
+    assert chain.param_names[1:] == ["tanh_gain.g", "tanh_gain.d"]
+    assert "g = 0.5 # 0 to 1: Gain." in result.output
 
 
 def test_match_finds_the_settings_of_a_plug_in(calm: Pool) -> None:

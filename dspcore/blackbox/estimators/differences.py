@@ -38,9 +38,10 @@ class Differences:
         if 0 < self.params < len(p):
             moves = moves[np.sort(rng.permutation(len(p))[: self.params])]
         ahead, behind = space.reach(p + moves), space.reach(p - moves)
-        ahead = np.where(np.abs(ahead - p) < 0.5 * moves, space.reach(p - 2 * moves), ahead)
+        stuck = np.abs(ahead - p) < 0.5 * moves
         if self.sided == 1:
-            return ahead
+            return np.where(stuck, behind, ahead)
+        ahead = np.where(stuck, space.reach(p - 2 * moves), ahead)
         behind = np.where(np.abs(behind - p) < 0.5 * moves, space.reach(p + 2 * moves), behind)
         return np.concatenate([ahead, behind])
 
