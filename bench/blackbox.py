@@ -1,7 +1,7 @@
-"""Plug-ins as layers, measured: ``python -m bench.blackbox`` writes bench/BLACKBOX.md.
+"""Plug-ins as layers, measured: ``python -m bench.blackbox [PART [PLUGIN ...]]``.
 
-Evaluations against serial loops of other hosts, the price of a process of one's own, gradients by
-the number of plug-in calls, optimisations at equal calls, and the gradient of the audio.
+Each part fills its table in bench/BLACKBOX.md: speed, gradients, searches, audio_gradients, claims;
+without a part, all of them. With plug-ins, of gradients and searches only their rows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 import dspcore
 from bench.blackbox_claims import claims
 from bench.blackbox_common import RATE, cosine, loaded, recording
-from bench.blackbox_gradients import gradients, searches
+from bench.blackbox_gradients import PLUGINS, gradients, searches
 from dspcore import effects
 from dspcore.blackbox import LinearAudio, LocalAudio, Pool, RandomAudio
 from dspcore.blackbox.known import host
@@ -38,7 +38,6 @@ def seconds_of(pid: int) -> float:
 def speed() -> Iterator[str]:
     """CPU time and wall time of an evaluation, three seconds of stereo."""
     audio = recording(3.0, 2).expand(1, 2, -1).numpy()[0].copy()
-    yield from ("## Evaluations", "")
     yield "ZamCompX2, 3 s of stereo at 44.1 kHz; a fresh instance each time, but in other hosts."
     yield from ("", "| way | CPU ms | a CPU second | wall ms | CPU against our loop |")
     yield "|---|---:|---:|---:|---:|"
@@ -90,7 +89,6 @@ def speed() -> Iterator[str]:
         f"Overhead of a call, 64 samples long: {1e3 * cpu / 500:.2f} ms of CPU in both processes, "
         f"{1e3 * wall / 500:.2f} ms of wall time."
     )
-    yield ""
     pool.close()
 
 
@@ -149,7 +147,6 @@ def audio_gradients() -> Iterator[str]:
     boxes["distortion, equaliser"] = dspcore.Chain([boxes["distortion"], boxes["equaliser"]])
     audio = recording(0.5, 1)[0].double() / 0.3
     rng = np.random.default_rng(0)
-    yield from ("## The audio's gradient", "")
     yield (
         "Cosine to autodiff through effects of dspcore used as black boxes, on 0.5 s of a drum "
         "loop; for a random slope at the output / for the slope of the output's energy."
@@ -172,23 +169,43 @@ def audio_gradients() -> Iterator[str]:
                 got = estimator.gradient(audio.numpy(), probes, outputs, slope[0].numpy())
                 cells[n].append(f"{cosine(got.ravel(), truth):.3f}")
         yield f"| {name} | " + " | ".join(" / ".join(c) for c in cells.values()) + " |"
-    yield ""
+
+
+def write(part: str, lines: list[str], only: Sequence[str]) -> None:
+    """Put a part, or its rows of some plug-ins, where they stand in the page."""
+    page = HERE / "BLACKBOX.md"
+    begin, end = f"<!-- begin: python -m bench.blackbox {part} -->\n", "\n<!-- end -->"
+    before, mark, rest = page.read_text(encoding="utf-8").partition(begin)
+    old, _, after = rest.partition(end)
+    if not mark:
+        sys.exit(f"{page}: has no line {begin!r}")
+    text = "\n".join(lines)
+    if only:
+        both = {
+            name: [r for r in [*old.split("\n"), *lines] if r.startswith(f"| {name} (")]
+            for name in PLUGINS
+        }
+        head = [line for line in lines if not any(line in rows for rows in both.values())]
+        text = "\n".join([*head, *(rows[-1] for rows in both.values() if rows)])
+    page.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
-    """Runs the parts named on the command line, or all, and writes the page."""
+    """Runs the part named on the command line, or all, and writes the page."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    parts = {p.__name__: p for p in (speed, gradients, searches, audio_gradients, claims)}
-    wanted = sys.argv[1:] or list(parts)
-    lines = ["# Plug-ins as layers", "", "`python -m bench.blackbox`. " + (__doc__ or ""), ""]
+    parts: dict[str, Callable[..., Iterator[str]]] = {
+        p.__name__: p for p in (speed, gradients, searches, audio_gradients, claims)
+    }
+    wanted, only = sys.argv[1:2] or list(parts), sys.argv[2:]
+    if unknown := set(wanted) - set(parts) | set(only) - set(PLUGINS):
+        sys.exit(f"bench.blackbox: {min(unknown)!r} is neither {', '.join(parts)} nor a plug-in")
     for name in wanted:
-        for line in parts[name]():
+        lines = []
+        for line in parts[name](only) if only else parts[name]():
             print(line, flush=True)
             lines.append(line)
-    if not sys.argv[1:]:
-        text = "\n".join(lines).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
-        (HERE / "BLACKBOX.md").write_text(text, encoding="utf-8")
+        write(name, lines, only)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from bench.blackbox_common import RATE, cosine, loaded, recording
 from bench.blackbox_gradients import Problem
 from dspcore import effects
 from dspcore.blackbox import SPSA, Differences, PluginError, probe
+from dspcore.blackbox.calibration import measured
 from dspcore.blackbox.estimators import Space
 from dspcore.blackbox.isolate import Isolate
 from dspcore.losses import MultiscaleSpectral
@@ -25,7 +26,6 @@ Claim = tuple[str, str, bool]
 
 def claims() -> Iterator[str]:
     """A row for each claim."""
-    yield from ("## Claims", "")
     yield from ("| claim | wanted | measured | |", "|---|---|---|---|")
     for claim in (latency, direction, autodiff, chain, snapshot, synthv1, speed_of_overdrive):
         title = (claim.__doc__ or "").rstrip(".")
@@ -34,7 +34,6 @@ def claims() -> Iterator[str]:
         except (RuntimeError, ValueError, PluginError) as error:
             wanted, came, holds = "", f"not run: {error}".replace("\n", " ")[:90], False
         yield f"| {title} | {wanted} | {came} | {'holds' if holds else '**no**'} |"
-    yield ""
 
 
 def latency() -> Claim:
@@ -85,8 +84,11 @@ def direction() -> Claim:
 
 
 def autodiff() -> Claim:
-    """Cosine to autodiff in at most 8 calls (parameters): one-sided differences, SPSA(4)."""
-    found: dict[str, list[float]] = {"sides": [], "spsa": []}
+    """Cosine to autodiff in at most 8 calls (parameters), the least of 5 settings: one-sided
+    differences with calibrated steps, and with 0.003; SPSA(4)
+    """
+    ways = {"calibrated": Differences(sided=1), "sides": Differences(sided=1), "spsa": SPSA(4)}
+    found: dict[str, list[float]] = {key: [] for key in ways}
     names = []
     for kind in (
         effects.Distortion,
@@ -101,7 +103,9 @@ def autodiff() -> Claim:
         drawn = 0.15 + 0.7 * effect.random(6, torch.Generator().manual_seed(0)).double()
         target = effect.normalized(audio, drawn[:1]).detach()
         loss = MultiscaleSpectral(target)
-        cells: dict[str, list[float]] = {"sides": [], "spsa": []}
+        size = effect.num_params
+        steps = steps_for(effect, audio)
+        cells: dict[str, list[float]] = {key: [] for key in ways}
         for draw, start in enumerate(drawn[1:]):
             p = start[None].clone().requires_grad_()
             sound = effect.normalized(audio, p)
@@ -110,9 +114,10 @@ def autodiff() -> Claim:
             assert p.grad is not None
             assert sound.grad is not None
             truth, slope = p.grad[0].numpy(), sound.grad.double()
-            space = Space(np.full(len(start), 0.003), np.zeros(len(start)))
-            for key, estimator in (("sides", Differences(sided=1)), ("spsa", SPSA(4))):
-                at = start.numpy()
+            at = start.numpy()
+            for key, estimator in ways.items():
+                chosen = steps if key == "calibrated" else np.full(size, 0.003)
+                space = Space(chosen, np.zeros(size))
                 points = estimator.points(at, space, np.random.default_rng(draw))
                 assert len(points) <= 8
                 with torch.no_grad():
@@ -121,12 +126,25 @@ def autodiff() -> Claim:
                 got = estimator.gradient(at, points, values, 0.0, space)
                 cells[key].append(cosine(got, truth))
         for key in found:
-            found[key].append(float(np.mean(cells[key])))
+            found[key].append(min(cells[key]))
     said = "; ".join(
-        f"{name} {a:.2f}, {b:.2f}"
-        for name, a, b in zip(names, found["sides"], found["spsa"], strict=True)
+        f"{name} {', '.join(f'{value:.2f}' for value in row)}"
+        for name, *row in zip(names, *found.values(), strict=True)
     )
-    return "at least 0.9 by one of them", said, min(found["sides"]) >= 0.9
+    return "at least 0.9 by the first", said, min(found["calibrated"]) >= 0.9
+
+
+def steps_for(effect: effects.Effect, audio: torch.Tensor) -> np.ndarray:
+    """What `calibrate` finds for one side alone, of an effect of ours; settings of its own."""
+    settings = 0.15 + 0.7 * effect.random(2, torch.Generator().manual_seed(77)).double()
+    size = effect.num_params
+
+    def listen(p: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+        with torch.no_grad():
+            return effect.normalized(audio, p), np.ones(len(p), bool)
+
+    rows = measured(list(effect.params), Space(np.zeros(size), np.zeros(size)), listen, settings)
+    return np.array([row.side_step for row in rows])
 
 
 def chain() -> Claim:

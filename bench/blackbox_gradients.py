@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bench.blackbox_common import cosine, loaded, recording
 from dspcore.blackbox import SPSA, Differences, LeastSquares
+from dspcore.blackbox.calibration import LOSS_STEP, enough, measured
 from dspcore.blackbox.effect import BlackBox
 from dspcore.blackbox.estimators import Estimator, Space
 from dspcore.losses import MultiscaleSpectral
@@ -44,36 +45,41 @@ HIDDEN = 2
 # --- gradients ----------------------------------------------------------------------------------
 
 
-def gradients() -> Iterator[str]:
-    """Cosine to central differences, by the number of calls."""
+def gradients(only: Sequence[str] = ()) -> Iterator[str]:
+    """Cosine to central differences, by the number of calls; of these plug-ins or of all."""
     shown: dict[str, Callable[[int], Any]] = {
         "SPSA": lambda k: SPSA(k),
         "orthogonal": lambda k: LeastSquares(k),
         "coordinates": lambda k: Differences(params=k),
     }
     pairs = (1, 4, 16)
-    yield from ("## Gradients", "")
+
     yield (
         "Root mean square of the cosine to central differences (step 0.01), over 3 settings and 3 "
         "draws, of the gradient of a multi-scale spectral loss, for K pairs of renders on 0.7 s of "
         "a drum loop. Theory: SPSA sqrt(K/(K+P-1)), the others sqrt(K/P); where K >= P, the "
-        "coordinates are the reference itself, and cost P pairs. The last column is SPSA as "
-        "published by ST-ITO (the difference averaged over time), 16 pairs."
+        "coordinates are the reference itself, and cost P pairs. One side: P renders beside the "
+        "setting's own, with a step of 0.01. Calibrated: the steps and the sides that `calibrate` "
+        "picks in two other settings, and the renders of a gradient then. The last column is SPSA "
+        "as published by ST-ITO (the difference averaged over time), 16 pairs."
     )
     yield ""
     titles = [f"{name} {'/'.join(map(str, pairs))}" for name in shown]
-    yield f"| plug-in (P) | {' | '.join(titles)} | averaged first |"
-    yield "|---|" + "---:|" * (len(shown) + 1)
-    for plugin, pattern in PLUGINS.items():
-        effect = loaded(plugin, **CHOSEN.get(plugin, {}))
-        if effect is None:
-            continue
+    titles += ["one side", "calibrated", "averaged first"]
+    yield f"| plug-in (P) | {' | '.join(titles)} |"
+    yield "|---|" + "---:|" * len(titles)
+    for plugin, effect, pattern in installed(only):
         found: dict[tuple[str, int], list[float]] = {}
+        estimator, steps, _ = Problem(effect, 77, pattern).calibrated()
         for seed in range(3):
             problem = Problem(effect, seed, pattern)
             truth = problem.gradient(Differences(), seed)
             if not np.abs(truth).max() > 0:
                 continue
+            got = problem.gradient(Differences(sided=1), seed)
+            found.setdefault(("one side", 1), []).append(cosine(got, truth))
+            got = problem.gradient(estimator, seed, step=steps)
+            found.setdefault(("calibrated", 1), []).append(cosine(got, truth))
             for draw in range(3):
                 for name, make in shown.items():
                     for k in pairs:
@@ -82,9 +88,22 @@ def gradients() -> Iterator[str]:
                 got = problem.averaged_first(SPSA(16), 100 * seed + draw)
                 found.setdefault(("averaged", 16), []).append(cosine(got, truth))
         cells = [" / ".join(f"{rms(found[name, k]):.2f}" for k in pairs) for name in shown]
-        row = f"| {plugin} ({len(problem.start)}) | {' | '.join(cells)} | "
-        yield row + f"{rms(found['averaged', 16]):.2f} |"
-    yield ""
+        renders = estimator.renders(len(problem.start))
+        cells += [
+            f"{rms(found['one side', 1]):.2f}",
+            f"{rms(found['calibrated', 1]):.2f} ({renders})",
+            f"{rms(found['averaged', 16]):.2f}",
+        ]
+        yield f"| {plugin} ({len(problem.start)}) | {' | '.join(cells)} |"
+
+
+def installed(only: Sequence[str]) -> Iterator[tuple[str, BlackBox, str]]:
+    """Name, effect, and which parameters are free."""
+    for plugin, pattern in PLUGINS.items():
+        if not only or plugin in only:
+            effect = loaded(plugin, **CHOSEN.get(plugin, {}))
+            if effect is not None:
+                yield plugin, effect, pattern
 
 
 class Problem:
@@ -106,7 +125,7 @@ class Problem:
         generator = torch.Generator().manual_seed(seed)
         drawn = 0.15 + 0.7 * effect.random(2, generator).double()
         hidden, start = drawn[:, self.free].unbind()
-        self.start = start.numpy()
+        self.start, self.hidden = start.numpy(), hidden.numpy()
         self.loss = MultiscaleSpectral(self.sounds(hidden[None])[0])
         self.level = float(self.loss(self.sounds(start[None])[0]))
         self.calls = 0
@@ -131,12 +150,25 @@ class Problem:
         assert sound.grad is not None
         return sound.detach()[0].double(), sound.grad[0].double()
 
-    def space(self, step: float) -> Space:
+    def calibrated(self) -> tuple[Estimator, np.ndarray, bool]:
+        """What `calibrate` picks in these two settings; whether losses have to be compared."""
+        names = [name for name, free in zip(self.effect.params, self.free, strict=True) if free]
+        settings = torch.from_numpy(np.stack([self.start, self.hidden]))
+        rows = measured(names, self.space(0.0), self.sounds, settings)
+        estimator = enough(rows)
+        steps = [row.side_step if estimator.sided == 1 else row.step for row in rows]
+        return estimator, np.array(steps), any(row.kind == "loss" for row in rows)
+
+    def space(self, step: float | np.ndarray) -> Space:
         grid = self.effect.space().grid[self.free.numpy()]
         return Space(np.maximum(step, grid), grid)
 
     def gradient(
-        self, estimator: Estimator, seed: int, p: np.ndarray | None = None, step: float = 0.01
+        self,
+        estimator: Estimator,
+        seed: int,
+        p: np.ndarray | None = None,
+        step: float | np.ndarray = 0.01,
     ) -> np.ndarray:
         """By products of the loss's gradient and differences of the waveform."""
         p = self.start if p is None else p
@@ -148,7 +180,9 @@ class Problem:
         products = ((sounds.double() - sound) * slope).sum((1, 2)).numpy()
         return estimator.gradient(p, points, np.where(good, products, np.nan), 0.0, space)
 
-    def by_loss(self, estimator: Estimator, seed: int, p: np.ndarray, step: float) -> np.ndarray:
+    def by_loss(
+        self, estimator: Estimator, seed: int, p: np.ndarray, step: float | np.ndarray
+    ) -> np.ndarray:
         """By differences of the loss."""
         space = self.space(step)
         points = estimator.points(p, space, np.random.default_rng(seed))
@@ -173,27 +207,36 @@ def rms(values: list[float]) -> float:
 # --- searches -----------------------------------------------------------------------------------
 
 
-def searches() -> Iterator[str]:
+def searches(only: Sequence[str] = ()) -> Iterator[str]:
     """The best loss within a number of calls, against the loss at the start."""
+    picked: dict[str, tuple[Estimator, np.ndarray, bool]] = {}
+
+    def calibrated(problem: Problem, seed: int) -> float:
+        estimator, steps, by_loss = picked["now"]
+        if by_loss:
+            return adam(problem, seed, Differences(), np.maximum(steps, LOSS_STEP), by_loss=True)
+        return adam(problem, seed, estimator, steps)
+
     ways = {
         "SPSA, 1 pair": lambda q, seed: adam(q, seed, SPSA(1)),
-        "SPSA, 1 pair, loss 0.03": lambda q, seed: adam(q, seed, SPSA(1), by_loss=True),
+        "SPSA, 1 pair, loss 0.03": lambda q, seed: adam(q, seed, SPSA(1), 0.03, by_loss=True),
         "orthogonal, 4 pairs": lambda q, seed: adam(q, seed, LeastSquares(4)),
         "coordinates": lambda q, seed: adam(q, seed, Differences()),
-        "coordinates, loss 0.03": lambda q, seed: adam(q, seed, Differences(), by_loss=True),
+        "coordinates, loss 0.03": lambda q, seed: adam(q, seed, Differences(), 0.03, by_loss=True),
+        "calibrated": calibrated,
         "CMA-ES": cma_es,
         "random": random_search,
     }
-    yield from ("## Searches", "")
+
     yield (
         f"Multi-scale spectral loss against its start, the best seen within {CALLS} calls, mean of "
-        f"{HIDDEN} hidden settings, on 0.7 s of a recorded drum loop; Adam at 0.05, not tuned."
+        f"{HIDDEN} hidden settings, on 0.7 s of a recorded drum loop; Adam at 0.05, not tuned. "
+        "Calibrated: what `calibrate` picks, by the loss where a parameter has no slope of the "
+        "waveform; its renders are made once for a plug-in and not counted."
     )
     yield from ("", "| plug-in (P) | " + " | ".join(ways) + " |", "|---|" + "---:|" * len(ways))
-    for plugin, pattern in PLUGINS.items():
-        effect = loaded(plugin, **CHOSEN.get(plugin, {}))
-        if effect is None:
-            continue
+    for plugin, effect, pattern in installed(only):
+        picked["now"] = Problem(effect, 77, pattern).calibrated()
         cells = []
         for way in ways.values():
             problems = [Problem(effect, 10 + seed, pattern) for seed in range(HIDDEN)]
@@ -204,10 +247,16 @@ def searches() -> Iterator[str]:
         best = np.nanmin(cells)
         shown = [f"**{c:.2f}**" if c < 1.02 * best else f"{c:.2f}" for c in cells]
         yield f"| {plugin} ({len(problems[0].start)}) | {' | '.join(shown)} |"
-    yield ""
 
 
-def adam(problem: Problem, seed: int, estimator: Estimator, *, by_loss: bool = False) -> float:
+def adam(
+    problem: Problem,
+    seed: int,
+    estimator: Estimator,
+    steps: float | np.ndarray = 0.01,
+    *,
+    by_loss: bool = False,
+) -> float:
     """Gradient descent with Adam until the calls are used up."""
     p = torch.from_numpy(problem.start.copy()).requires_grad_()
     optimizer = torch.optim.Adam([p], lr=0.05)
@@ -218,9 +267,9 @@ def adam(problem: Problem, seed: int, estimator: Estimator, *, by_loss: bool = F
         problem.calls -= 1  # the estimate renders the setting, too
         draw = 1000 * seed + step
         if by_loss:
-            found = problem.by_loss(estimator, draw, here, 0.03)
+            found = problem.by_loss(estimator, draw, here, steps)
         else:
-            found = problem.gradient(estimator, draw, here)
+            found = problem.gradient(estimator, draw, here, steps)
         p.grad = torch.from_numpy(found)
         optimizer.step()
         with torch.no_grad():
