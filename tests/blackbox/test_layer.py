@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import Bench, sound, tanh_gain
+from scipy.signal import lfilter
 from torch import Tensor
 
 import dspcore
@@ -187,6 +188,27 @@ def test_backward_from_many_threads(bench: Bench, calm: Pool) -> None:
         thread.join(60)
     power = float(tanh_gain(audio, 1.0, 0.5).square().sum())
     assert found == pytest.approx({n: 2 * (0.1 + 0.1 * n) * power for n in range(4)}, rel=1e-2)
+
+
+@pytest.mark.slow  # numba compiles for seconds
+def test_a_function_compiled_by_numba() -> None:
+    """It is compiled while it is loaded: a deadline for renders does not meet the compiler."""
+    import compiled
+
+    pool = Pool(1, deadline_s=0.5, retries=0)
+    effect = blackbox.load(compiled.follower, sample_rate=16_000, pool=pool)
+    audio = sound(1, 1, 3000)
+    p = torch.tensor([[0.6, 0.4]], requires_grad=True)
+    made = effect.normalized(audio, p)
+    pole = 0.99 * 0.4
+    truth = lfilter([0.6 * (1 - pole)], [1.0, -pole], audio.double().numpy())
+    assert np.abs(made.detach().numpy() - truth).max() < 1e-6
+    made.square().sum().backward()
+    assert p.grad is not None
+    assert float(p.grad[0, 0]) == pytest.approx(2 / 0.6 * np.square(truth).sum(), rel=1e-3)
+    assert float(p.grad[0, 1]) < 0
+    assert not pool.report.kinds
+    pool.close()
 
 
 def test_a_seed_repeats_the_estimate(bench: Bench, calm: Pool) -> None:

@@ -103,7 +103,13 @@ class Functions:
 
     def open(self, identity: str, sample_rate: int, block: int = 512) -> FunctionInstance:
         """A new instance; blocks mean nothing to a function but for moving parameters."""
-        return FunctionInstance(_declared(identity), sample_rate, block)
+        plugin = _declared(identity)
+        made = FunctionInstance(plugin, sample_rate, block)
+        if hasattr(plugin.function, "signatures") and not plugin.function.signatures:
+            # Numba compiles at the first call, which may take longer than a render may.
+            silence = np.zeros((plugin.info.inputs, 64), np.float32)
+            made.render(silence, [param.default for param in plugin.info.params])
+        return made
 
 
 class FunctionInstance:
