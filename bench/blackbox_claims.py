@@ -28,7 +28,7 @@ def claims() -> Iterator[str]:
     """A row for each claim."""
     yield from ("| claim | wanted | measured | |", "|---|---|---|---|")
     for claim in (latency, direction, autodiff, chain, snapshot, synthv1, speed_of_overdrive):
-        title = (claim.__doc__ or "").rstrip(".")
+        title = " ".join((claim.__doc__ or "").split()).rstrip(".")
         try:
             wanted, came, holds = claim()
         except (RuntimeError, ValueError, PluginError) as error:
