@@ -29,7 +29,7 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 
 def axis_factor(run: Run, align: Align) -> float:
-    """What a step counts for on the common axis: 1, or the items in a batch."""
+    """What a step counts for on the common axis: 1, or the items it takes in."""
     if align == "step":
         return 1.0
     size = run.setting("batch_size", run.setting("batch"))
@@ -38,7 +38,7 @@ def axis_factor(run: Run, align: Align) -> float:
             f"{run.folder}: its config has no batch_size, so runs cannot be aligned by data seen; "
             "align by step"
         )
-    return float(size)
+    return float(size) * float(run.setting("accumulate", 1))
 
 
 def titles(runs: Sequence[Run]) -> list[str]:

@@ -77,6 +77,8 @@ class FitConfig:
         seed: Of torch, NumPy and Python, set at the first step; None leaves them.
         optimizer: Of phases that bring none of their own.
         average: Of the weights.
+        accumulate: Batches whose gradients make one step, as their mean: a batch that many times
+            larger in the memory of one. Batch statistics are each batch's own.
         log_every: Steps between lines of metrics.
         statistics_every: Steps between gradient and parameter statistics; 0 keeps none.
         validate_every: Steps between validations; 0 validates at the end only.
@@ -101,6 +103,7 @@ class FitConfig:
     seed: int | None = 0
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
+    accumulate: int = 1
     log_every: int = 10
     statistics_every: int = 0
     validate_every: int = 0
@@ -117,8 +120,9 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Checks what can be checked before the run."""
-        least = {"steps": 0, "log_every": 1, "statistics_every": 0, "validate_every": 0}
-        for name, low in {**least, "save_every": 0, "patience": 0, "tolerate": 0}.items():
+        least = {"steps": 0, "log_every": 1, "accumulate": 1, "statistics_every": 0}
+        least |= dict.fromkeys(("validate_every", "save_every", "patience", "tolerate"), 0)
+        for name, low in least.items():
             if getattr(self, name) < low:
                 raise UserError(f"train: {name} must be {low} or more, got {getattr(self, name)}")
         if self.resume and self.folder is None:

@@ -54,7 +54,7 @@ class Devices:
         return self.fabric.setup_optimizers(optimizer)
 
     def batch(self, data: Callable[[int], Any] | Replayed, step: int) -> Any:
-        """This process's batch of a step, on the device."""
+        """This process's batch number `step`, on the device."""
         if isinstance(data, Replayed):
             batch = [data() for _ in range(self.count)][self.fabric.global_rank]
         else:

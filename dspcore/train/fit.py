@@ -178,11 +178,12 @@ class _Run:
         with tqdm(total=config.steps, initial=self.step, unit="step", disable=quiet) as bar:
             while self.step < config.steps:
                 step = self.step
-                batch = self.devices.batch(self.data, step)
+                many = range(step * config.accumulate, (step + 1) * config.accumulate)
+                batches = [self.devices.batch(self.data, number) for number in many]
                 metrics: dict[str, float | Tensor] = {}
                 for mover in self.movers:
                     if mover.phase.turn(step):
-                        metrics |= self._move(mover, batch, step, after_move)
+                        metrics |= self._move(mover, batches, step, after_move)
                 if self.average is not None:
                     self.average.update(step)
                 if after_step is not None:
@@ -214,7 +215,7 @@ class _Run:
     def _move(
         self,
         mover: Mover,
-        batch: Any,
+        batches: list[Any],
         step: int,
         after_move: Callable[[Moved], None] | None,
     ) -> dict[str, float | Tensor]:
@@ -222,15 +223,11 @@ class _Run:
         before = f"{mover.phase.name}/" if len(self.movers) > 1 else ""
         factor = mover.set_rate(step)
         with mover.alone():
-            with self.devices.autocast():
-                parts = mover.loss(self.models, batch, step)
-            if not parts:
-                return {}
-            if self.devices.any(not bool(parts["loss"].isfinite())):
-                self._leave_out(mover, f"its loss is {float(parts['loss'].detach())}", step, parts)
-                return {}
-            mover.optimizer.zero_grad()
-            self.devices.backward(parts["loss"], mover.parameters.values())
+            parts, finite = mover.gradient(self.devices, self.models, batches, step)
+        if not finite:
+            self._leave_out(mover, f"its loss is {float(parts['loss'])}", step, parts)
+        if not finite or not parts:
+            return {}
         most = mover.limit()
         norm = self.devices.clip(next(iter(self.modules.values())), mover.optimizer, most)
         if not self.devices.scaled and not bool(norm.isfinite()):
@@ -257,7 +254,7 @@ class _Run:
                     parts,
                 )
             )
-        found: dict[str, float | Tensor] = {before + k: v.detach() for k, v in parts.items()}
+        found: dict[str, float | Tensor] = {before + k: v for k, v in parts.items()}
         return found | {f"{before}gradient_norm": norm, f"{before}lr": mover.config.lr * factor}
 
     def _clipped(self) -> dict[str, float]:
@@ -288,7 +285,7 @@ class _Run:
     def _diverged(
         self, mover: Mover, what: str, step: int, parts: Mapping[str, Tensor]
     ) -> DivergedError:
-        numbers = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in parts.items())
+        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
         kept = "no checkpoint was saved yet; set save_every"
         if self.folder is not None and (self.folder / "latest.safetensors").exists():
             at = Checkpoint.load(self.folder / "latest.safetensors").state["step"]

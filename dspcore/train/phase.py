@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from dspcore.errors import UserError, nearest
 from dspcore.train.config import OptimizerConfig
+from dspcore.train.devices import Devices
 from dspcore.train.groups import param_groups, selected
 from dspcore.train.scaled import ScaledSteps
 
@@ -131,6 +132,36 @@ class Mover:
                 "return one number, or a mapping that has it as 'loss'"
             )
         return parts
+
+    def gradient(
+        self, devices: Devices, models: Any, batches: Sequence[Any], step: int
+    ) -> tuple[dict[str, Tensor], bool]:
+        """Leave the gradient of the mean loss over some batches in the parameters.
+
+        Returns:
+            The loss and its parts as means over the batches that the phase did not leave out, empty
+            where it left out all; and whether every loss was finite. Where one was not, its parts
+            are what is returned, and the gradient is none to go by.
+        """
+        found: list[dict[str, Tensor]] = []
+        for batch in batches:
+            with devices.autocast():
+                parts = self.loss(models, batch, step)
+            if not parts:
+                continue
+            known = {name: value.detach() for name, value in parts.items()}
+            if devices.any(not bool(known["loss"].isfinite())):
+                return known, False
+            if not found:
+                self.optimizer.zero_grad()
+            devices.backward(parts["loss"], self.parameters.values())
+            found.append(known)
+        if len(found) < 2:
+            return (found[0] if found else {}), True
+        for parameter in self.parameters.values():
+            if parameter.grad is not None:
+                parameter.grad /= len(found)
+        return {n: torch.stack([p[n] for p in found]).mean(0) for n in found[0]}, True
 
     def limit(self) -> float:
         """Longest gradient that is let through now."""

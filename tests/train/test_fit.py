@@ -83,6 +83,41 @@ def test_a_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) 
     assert model.weight.item() == before
 
 
+def test_batches_that_make_one_step_are_one_large_batch(tmp_path: Path) -> None:
+    def halves(number: int) -> Tensor:
+        whole = batches(number // 2)
+        return whole[:8] if number % 2 == 0 else whole[8:]
+
+    ends = []
+    for data, count in ((batches, 1), (halves, 2)):
+        model = nn.Linear(1, 1)
+        nn.init.ones_(model.weight)
+        nn.init.zeros_(model.bias)
+        folder = tmp_path / str(count)
+        train.fit(model, line, data, config(folder, steps=5, accumulate=count, log_every=1))
+        ends.append((model.weight.item(), model.bias.item(), [e["loss"] for e in lines(folder)]))
+    assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-5)
+    assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-4, abs=1e-6)
+    assert ends[0][2] == pytest.approx(ends[1][2], rel=1e-5)
+
+
+def test_a_batch_that_a_phase_leaves_out_does_not_count_in_the_mean(tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def some(model: Any, batch: Tensor, step: int) -> Tensor | None:
+        return None if batch[0, 0] > 2.5 else model.weight.sum() * batch.mean()
+
+    model = nn.Linear(1, 1)
+    train.fit(
+        model,
+        some,
+        lambda number: torch.full((2, 1), float(number + 1)),  # 1, 2, and 3 that is left out
+        config(tmp_path / "run", steps=1, accumulate=3, optimizer={"name": "sgd"}),
+        after_move=lambda moved: seen.append(moved.norm),
+    )
+    assert seen == [pytest.approx(1.5)]
+
+
 def test_phases_move_their_own_parameters_in_their_turns() -> None:
     modules = {"generator": nn.Linear(1, 1), "critic": nn.Linear(1, 1)}
     seen: list[tuple[str, int, bool]] = []
