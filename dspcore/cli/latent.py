@@ -10,6 +10,7 @@ import click
 from torch import Tensor
 
 from dspcore import audio
+from dspcore.cli.table import table
 from dspcore.errors import UserError
 
 
@@ -164,6 +165,141 @@ def sample(
     for number, mean in enumerate(made):
         audio.write(home / f"new-{number:03d}.wav", decoded(model, mean), model.sample_rate)
     click.echo(f"{output}: {count} sounds")
+
+
+@command.command()
+@click.argument("run")
+@click.option("-o", "--output", required=True, help="TorchScript file to write, .ts.")
+@click.option("--axes", help="Latents that encode wrote: export along their principal axes.")
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, min_open=True),
+    help="Axes to keep: a number, or below 1 the share of the variance.  [default: all]",
+)
+@click.option("--which", help="Checkpoint: best, latest, represent-end.")
+def export(run: str, output: str, axes: str | None, keep: float | None, which: str | None) -> None:
+    """Write the autoencoder of a RUN as TorchScript, with the methods encode and decode.
+
+    The noise of the decoder is a loop of some seconds, so that the same latent gives the same
+    sound. What was written is compared with the model at another length before it appears.
+
+    \b
+    Examples:
+        dspcore latent export run/ -o hits.ts
+        dspcore latent export run/ -o hits.ts --axes latents/ --keep 0.99
+    """
+    from dspcore.latent import Codec, export_codec, load_latent, principal_axes, read_latents
+
+    model = load_latent(run, which)
+    turned, centre = None, None
+    if axes is not None:
+        found = read_latents(axes)
+        _same_encoder(model, found.about, axes)
+        keep = model.dims if keep is None else keep
+        turned, centre = principal_axes(found.means, keep if keep < 1 else round(keep))
+    elif keep is not None:
+        raise UserError("--keep: give the latents to find axes in, too (--axes)")
+    codec = Codec(model, turned, centre)
+    export_codec(codec, output)
+    click.echo(
+        f"{output}: {codec.axes.shape[1]} of {model.dims} dimensions, a frame of {model.hop} "
+        f"samples at {model.sample_rate} Hz"
+    )
+
+
+@command.command(context_settings={"ignore_unknown_options": True})
+@click.argument("source", required=False)
+@click.option("--out", required=True, help="Folder of the run that is to come.")
+@click.option("--config", help="A TOML file with any settings.")
+@click.option(
+    "--memory",
+    type=click.FloatRange(0, min_open=True),
+    help="Gigabytes that a step may hold.  [default: 80 % of what is free]",
+)
+@click.option("--most", type=click.IntRange(1), default=256, show_default=True)
+@click.argument("fields", nargs=-1, type=click.UNPROCESSED)
+def batch(
+    source: str | None,
+    out: str,
+    config: str | None,
+    memory: float | None,
+    most: int,
+    fields: tuple[str, ...],
+) -> None:
+    """Find the largest batch that fits, by whole steps of every phase at growing sizes.
+
+    Takes what `dspcore train latent` takes; nothing is trained, but the clips are packed into the
+    run's folder, where they are needed anyway. The next size is tried only where what it would hold
+    is told from the last two to fit.
+
+    \b
+    Example:
+        dspcore latent batch hits.jsonl --out run/ --memory 8 --options.size base
+    """
+    from dspcore.latent import LatentConfig, batch_sizes
+    from dspcore.train import read_config
+
+    words = ["--config", config] if config else []
+    read: Any = read_config(LatentConfig, [*words, *fields], program="dspcore latent batch")
+    if source is not None:
+        read.data.source = source
+    read.fit.folder = out
+    found = batch_sizes(read, memory=None if memory is None else 1e9 * memory, most=most)
+    head = ["clips", "MB", "clips/s", *(f"gradient, {name}" for name in found[0].norms)]
+    rows = [
+        [
+            str(trial.size),
+            "?" if trial.bytes is None else f"{trial.bytes / 1e6:.0f}",
+            f"{trial.size / trial.seconds:.1f}",
+            *(f"{norm:.3g}" for norm in trial.norms.values()),
+        ]
+        for trial in found
+    ]
+    click.echo(table(head, rows))
+    first, last = found[0], found[-1]
+    click.echo(
+        f"{last.size} clips fit; with --data.batch_size {last.size} --fit.accumulate 4 a step is "
+        f"that of {4 * last.size}\nthe gradient's length goes from {first.norms['represent']:.3g} "
+        f"with {first.size} to {last.norms['represent']:.3g} with {last.size}: a clip limit is for "
+        "one batch size only"
+    )
+
+
+@command.command()
+@click.argument("run")
+@click.option("--out", required=True, help="Folder for the tries, each a run of its own.")
+@click.option("--steps", type=click.IntRange(2), default=500, show_default=True, help="Of each.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(0),
+    default=0.05,
+    show_default=True,
+    help="On every tensor of weights, as a share of its RMS.",
+)
+@click.option(
+    "--kick",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Factor of the rate at first.",
+)
+@click.option("--kick-steps", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--which", default="best", show_default=True, help="Checkpoint to start from.")
+def restart(run: str, seeds: int, **how: Any) -> None:
+    """Is a RUN stuck? Go on from its weights plainly, and pushed, from several seeds.
+
+    \b
+    Example:
+        dspcore latent restart run/ --out tries/ --steps 300
+        dspcore report run/ tries/plain/ tries/seed-0/ -o compared/
+    """
+    from dspcore import latent
+
+    found = latent.restart(run, seeds=range(seeds), **how)
+    rows = [[t.name, f"{t.best:.4g}", str(t.step)] for t in (found.plain, *found.pushed)]
+    click.echo(table(["try", "best", "at step"], rows))
+    click.echo(found.verdict())
 
 
 @command.command(name="next")

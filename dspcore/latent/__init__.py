@@ -5,7 +5,9 @@ from dspcore.latent.advice import Advice, advise
 from dspcore.latent.augment import AugmentConfig
 from dspcore.latent.autoencoder import Autoencoder, make_autoencoder
 from dspcore.latent.band import BandVAE
+from dspcore.latent.batch_size import Trial, batch_sizes
 from dspcore.latent.bottlenecks import BOTTLENECKS, Bottleneck, Coded, make_bottleneck
+from dspcore.latent.codec import Codec, export_codec, principal_axes
 from dspcore.latent.config import (
     DistanceConfig,
     FreeBitsConfig,
@@ -29,8 +31,10 @@ from dspcore.latent.latents import Latents, decoded, encoded, read_latents, writ
 from dspcore.latent.machine import Machine, PhaseConfig
 from dspcore.latent.pqmf import PQMF
 from dspcore.latent.prior import Prior, PriorConfig, fit_prior, load_prior
+from dspcore.latent.restart import Restarted, Try, restart
 from dspcore.latent.run import Callback, LatentRun, Validation
 from dspcore.latent.schedules import Beta, BetaConfig
+from dspcore.latent.start import StartConfig
 from dspcore.latent.training import TrainedLatent, fit_latent, load_latent, open_run
 from dspcore.latent.watch import Watch
 
@@ -49,6 +53,7 @@ __all__ = [
     "BetaConfig",
     "Bottleneck",
     "Callback",
+    "Codec",
     "Coded",
     "DataConfig",
     "Discriminator",
@@ -62,13 +67,19 @@ __all__ = [
     "PhaseConfig",
     "Prior",
     "PriorConfig",
+    "Restarted",
+    "StartConfig",
     "TrainedLatent",
+    "Trial",
+    "Try",
     "Validation",
     "Watch",
     "advise",
+    "batch_sizes",
     "decoded",
     "deviations",
     "encoded",
+    "export_codec",
     "fit_latent",
     "fit_prior",
     "fraction_under",
@@ -85,7 +96,9 @@ __all__ = [
     "mmd",
     "open_data",
     "open_run",
+    "principal_axes",
     "read_latents",
+    "restart",
     "sound_features",
     "write_latents",
 ]

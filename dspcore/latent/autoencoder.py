@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from typing import Any, ClassVar, Self
@@ -103,6 +104,10 @@ class Autoencoder(nn.Module):
         """Which of some frames hold sound, (b, frames), for sounds of `length` samples, (b,)."""
         begin = torch.arange(frames, device=length.device) * self.hop
         return begin < length[:, None]
+
+    def traceable(self) -> Self:
+        """A copy that gives the same in eval mode and can be traced at any length, for export."""
+        return copy.deepcopy(self)
 
     # --- freezing -------------------------------------------------------------------------------
 

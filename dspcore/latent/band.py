@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +22,10 @@ SIZES = {"nano": 8, "small": 16, "base": 32, "rave2": 96}
 #: How the channels of audio are coded: mono; left and right together; middle and side together;
 #: or each channel alone by the same mono model, with half the dimensions each.
 CHANNELS = ("mono", "lr", "ms", "dual")
+
+
+#: Samples of a band after which an exported model's noise repeats: 6 s at 44.1 kHz.
+LOOP = 1 << 14
 
 
 class BandVAE(Autoencoder):
@@ -78,6 +82,8 @@ class BandVAE(Autoencoder):
         super().__init__(sample_rate, audio_channels, bands * math.prod(ratios), coder)
         self.channels, self.noise = channels, noise
         self.pqmf = PQMF(bands, causal)
+        #: The noise of an exported model, which comes again and again; none draws it.
+        self.loop: Tensor | None = None
         self.delay = self.pqmf.delay
         width = bands * (1 if channels in ("mono", "dual") else 2)
         self.encoder = encoder(width, SIZES[size], coder.channels, ratios, causal, norm)
@@ -109,7 +115,7 @@ class BandVAE(Autoencoder):
         if self.channels != "dual" or z.ndim != 3 or z.shape[1] != self.dims:
             return super().decode(z, samples)
         made = self.synthesised(self.decoder(z.unflatten(1, (2, -1)).flatten(0, 1)))
-        return made.reshape(len(z), 2, -1)[..., :samples]
+        return made.reshape(z.shape[0], 2, -1)[..., :samples]
 
     def analysed(self, audio: Tensor) -> Tensor:
         """Bands, (b, c * bands, t / bands)."""
@@ -128,16 +134,32 @@ class BandVAE(Autoencoder):
         """Another draw for every item in training; the same for all, always, after it."""
         if self.training:
             return torch.randn_like(like)
-        draw = torch.Generator().manual_seed(0)
-        # Frame by frame, so that a shorter sound has the beginning of the noise of a longer one.
-        made = torch.randn(like.shape[2], like.shape[1], generator=draw).T
-        return made.to(like).expand_as(like)
+        if self.loop is not None:
+            place = torch.arange(like.shape[2], device=like.device) % self.loop.shape[1]
+            return self.loop.to(like)[:, place].expand_as(like)
+        return _drawn(like.shape[1], like.shape[2]).to(like).expand_as(like)
+
+    def traceable(self) -> Self:
+        """A copy whose noise is a loop of `LOOP` samples of each band."""
+        made = super().traceable()
+        if self.noise:
+            made.loop = _drawn(
+                self.pqmf.bands * (1 if self.channels in ("mono", "dual") else 2), LOOP
+            )
+        return made
 
 
 def turned(audio: Tensor) -> Tensor:
     """Left and right (b, 2, t) to middle and side, ``(l + r, l - r) / sqrt(2)``, and back again."""
     left, right = audio[:, :1], audio[:, 1:]
     return torch.cat([left + right, left - right], 1) * math.sqrt(0.5)
+
+
+def _drawn(bands: int, samples: int) -> Tensor:
+    """The noise of a trained model, (bands, samples)."""
+    draw = torch.Generator().manual_seed(0)
+    # Sample by sample, so that a shorter sound has the beginning of the noise of a longer one.
+    return torch.randn(samples, bands, generator=draw).T
 
 
 def _stacked(each: Tensor) -> Tensor:

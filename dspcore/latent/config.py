@@ -10,6 +10,7 @@ from dspcore.latent.distance import BAND_FFT_SIZES, FFT_SIZES, BandDistance
 from dspcore.latent.items import DataConfig
 from dspcore.latent.machine import PhaseConfig
 from dspcore.latent.schedules import BetaConfig
+from dspcore.latent.start import StartConfig
 from dspcore.train import FitConfig, OptimizerConfig
 
 
@@ -74,6 +75,7 @@ class LatentConfig:
         free_bits: Bits of every dimension that are free.
         distance: What a rebuilt sound is judged by.
         phases: When the discriminator comes in.
+        start: Weights that it begins with.
         discriminator: Its optimiser.
         fit: The run; its optimiser moves the autoencoder.
         rave_compat: Loss as in RAVE's code: twice the divergence, feature matching weighted by its
@@ -89,6 +91,7 @@ class LatentConfig:
     free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     phases: PhaseConfig = field(default_factory=PhaseConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     discriminator: OptimizerConfig = field(default_factory=_judge)
     fit: FitConfig = field(default_factory=_fit)
     rave_compat: bool = False

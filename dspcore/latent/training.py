@@ -1,4 +1,4 @@
-"""The run: losses of the phases, validation, and what is written down."""
+"""The run: phases that follow each other, validation, and what is written down."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ from dspcore.errors import UserError
 from dspcore.files import read_text, write_text
 from dspcore.latent.autoencoder import Autoencoder, make_autoencoder
 from dspcore.latent.config import LatentConfig, deviations, make_distance
-from dspcore.latent.discriminator import (
-    Discriminator,
-    feature_matching,
-    hinge_discriminator,
-    hinge_generator,
-)
-from dspcore.latent.divergence import LN2, frame_mean, free_bits
+from dspcore.latent.discriminator import Discriminator
+from dspcore.latent.divergence import LN2
 from dspcore.latent.items import Batches, open_data
+from dspcore.latent.losses import Losses
 from dspcore.latent.machine import Machine
 from dspcore.latent.run import Callback, LatentRun
 from dspcore.latent.schedules import Beta
+from dspcore.latent.start import started
 
 MODEL = "autoencoder.json"
 PHASE_END = "represent-end.safetensors"
@@ -70,6 +67,8 @@ def open_run(config: LatentConfig) -> LatentRun:
     folder = Path(config.fit.folder)
     torch.manual_seed(config.fit.seed or 0)
     model = make_autoencoder(config.autoencoder, config.sample_rate, **config.options)
+    if config.start.run and not (folder / "latest.safetensors").exists():
+        started(model, config.start, config.fit.seed or 0)
     found = open_data(config.data, config.sample_rate, model.audio_channels, model.hop, folder)
     for path, reason in found.left_out.items():
         print(f"left out: {path}: {reason}", file=sys.stderr)
@@ -120,28 +119,21 @@ def load_latent(run: str | Path, which: str | None = None) -> Autoencoder:
 
 
 class _Loop:
-    """The losses of the phases, and what happens between steps."""
+    """What happens between steps."""
 
     def __init__(self, run: LatentRun, callbacks: Sequence[Callback]) -> None:
         self.run, self.callbacks, self.config = run, callbacks, run.config
         self.begun = False
-        self.last_bad = (-1, False)
 
     def go(self) -> train.Fitted:
         """All steps."""
         run, config = self.run, self.config
-        judge = config.discriminator
-        phases = [
-            train.Phase(self.represent, "represent", ["model.*"]),
-            train.Phase(self.judge, "discriminator", ["discriminator.*"], judge),
-            train.Phase(self.generate, "generator", ["model.decoder.*"]),
-        ]
         self.batches = Batches(
             run.data.training, config.data.batch_size, config.data.seed, config.data.augment
         )
         fitted = train.fit(
             run.models,
-            phases,
+            Losses(run).phases(),
             self.batch,
             config.fit,
             validate=self.validate,
@@ -154,100 +146,15 @@ class _Loop:
             callback.end(run, fitted)
         return fitted
 
-    def batch(self, step: int) -> dict[str, Tensor]:
-        """Batch number `step`; the first of a process is when callbacks begin."""
+    def batch(self, number: int) -> dict[str, Tensor]:
+        """Batch `number` of the run; the first of a process is when callbacks begin."""
         if not self.begun:
             self.begun = True
             run = self.run
             run.model.train(run.model.training)  # what was frozen before a resume is in eval mode
             for callback in self.callbacks:
-                callback.begin(run, step)
-        return self.batches(step)
-
-    # --- the losses -----------------------------------------------------------------------------
-
-    def represent(self, models: Any, batch: dict[str, Tensor], step: int) -> Any:
-        """Distance and weighted divergence, while all of the autoencoder learns."""
-        run = self.run
-        if run.machine.phase != "represent" or self.bad(batch, step):
-            return None
-        found, coded = run.model(batch["audio"], batch["length"])
-        parts = self.distances(found, batch)
-        beta = run.beta(step)
-        loss = parts["distance"]
-        logged = {"beta": loss.new_tensor(beta)}
-        if coded.kl is not None:
-            mask = run.model.frame_mask(batch["length"], coded.kl.shape[-1])
-            limit = self.config.free_bits
-            form: Any = limit.form
-            paid = free_bits(coded.kl, limit.limit, form, mask)
-            loss = loss + beta * paid * (2 if self.config.rave_compat else 1)
-            logged["kl_bits"] = frame_mean(coded.kl.detach(), mask).sum() / LN2
-        for name, value in coded.penalty.items():
-            loss = loss + (value if name == "commitment" else beta * value)
-            logged[name] = value
-        return {"loss": loss, **parts, **logged}
-
-    def judge(self, models: Any, batch: dict[str, Tensor], step: int) -> Any:
-        """Hinge loss of the discriminator."""
-        run = self.run
-        if not run.machine.judges() or self.bad(batch, step):
-            return None
-        with torch.no_grad():
-            fake = self.heard(self.decoded(batch), batch)
-        real, found = run.discriminator(batch["audio"]), run.discriminator(fake)
-        return {
-            "loss": hinge_discriminator(real, found),
-            "real": torch.stack([r[-1].detach().mean() for r in real]).mean(),
-            "fake": torch.stack([f[-1].detach().mean() for f in found]).mean(),
-        }
-
-    def generate(self, models: Any, batch: dict[str, Tensor], step: int) -> Any:
-        """Distance, feature matching and verdict, while the decoder learns."""
-        run, phases = self.run, self.config.phases
-        if run.machine.phase != "adversarial" or self.bad(batch, step):
-            return None
-        found = self.decoded(batch)
-        parts = self.distances(found, batch)
-        with torch.no_grad():
-            real = run.discriminator(batch["audio"])
-        fake = run.discriminator(self.heard(found, batch))
-        verdict, features = hinge_generator(fake), feature_matching(real, fake)
-        weight = phases.features**2 if self.config.rave_compat else phases.features
-        loss = parts["distance"] + phases.adversarial * verdict + weight * features
-        return {"loss": loss, **parts, "adversarial": verdict, "features": features}
-
-    def decoded(self, batch: dict[str, Tensor]) -> Tensor:
-        """Sound of the frozen encoder's latent, in time."""
-        sound: Tensor = self.run.model(batch["audio"], batch["length"])[0]
-        return sound
-
-    def heard(self, found: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Without what lies in the padding, so that a judge cannot tell by that."""
-        inside = torch.arange(found.shape[-1], device=found.device) < batch["length"][:, None]
-        return found * inside[:, None]
-
-    def distances(self, found: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The distance, and its terms."""
-        each = self.run.distance.parts(found, batch["audio"], batch["length"])
-        parts = {f"distance/{name}": value.mean() for name, value in each.items()}
-        return {"distance": torch.stack(list(parts.values())).sum(), **parts}
-
-    def bad(self, batch: dict[str, Tensor], step: int) -> bool:
-        """Whether a clip of the batch is not finite; its file is named, and the batch left out."""
-        if self.last_bad[0] != step:
-            finite = torch.isfinite(batch["audio"]).flatten(1).all(1)
-            for index in batch["index"][~finite].tolist():
-                name = self.run.data.name(index)
-                self.run.skipped[name] = self.run.skipped.get(name, 0) + 1
-                if self.run.skipped[name] == 1:
-                    tqdm.write(
-                        f"latent: step {step}: {name} has NaN or infinite samples; "
-                        "batches with it are left out",
-                        file=sys.stderr,
-                    )
-            self.last_bad = (step, not bool(finite.all()))
-        return self.last_bad[1]
+                callback.begin(run, number // self.config.fit.accumulate)
+        return self.batches(number)
 
     # --- between steps --------------------------------------------------------------------------
 
