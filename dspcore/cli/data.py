@@ -119,13 +119,16 @@ def split(manifest: str, output: str, share: list[tuple[str, str]], seed: int, b
         shares = {side: float(value) for side, value in share} or {"train": 0.9, "valid": 0.1}
     except ValueError as error:
         raise UserError(f"--share: a share is a number; {error}") from error
-    made = data.split(data.read(manifest), shares, seed=seed, by=by)
+    listed = data.read(manifest)
+    made = data.split(listed, shares, seed=seed, by=by)
     data.write_split(output, made)
     rows = [
         [side, str(len(paths)), f"{made.shares[side]:.1%}", f"{made.wanted[side]:.1%}"]
         for side, paths in made.sides.items()
     ]
     click.echo(table(["side", "files", "share", "wanted"], rows))
+    for side, (words, shared) in data.word_overlap(listed, made).items():
+        click.echo(f"{side}: {words} different words, {shared} of them on another side, too")
     for names in made.joined:
         click.echo(f"kept together, they hold the same file: {', '.join(names)}")
     if max(abs(made.shares[s] - made.wanted[s]) for s in made.sides) > 0.01:

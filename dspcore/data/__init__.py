@@ -7,7 +7,7 @@ from dspcore.data.clips import Clip, Clips
 from dspcore.data.manifest import Row, Rules, read, scan, write
 from dspcore.data.shards import Format, Packed, Shards, pack
 from dspcore.data.ship import ship
-from dspcore.data.split import Split, read_split, split, write_split
+from dspcore.data.split import Split, read_split, split, word_overlap, write_split
 
 __all__ = [
     "Clip",
@@ -28,6 +28,7 @@ __all__ = [
     "scan",
     "ship",
     "split",
+    "word_overlap",
     "words",
     "write",
     "write_split",

@@ -98,6 +98,27 @@ def split(
     )
 
 
+def word_overlap(rows: Sequence[Row], made: Split) -> dict[str, tuple[int, int]]:
+    """Of a set of words: how many different ones each side has, and how many are on another, too.
+
+    Speakers are kept apart by their group; words seldom can be, and a model that has heard a word
+    from others knows more than one that has not. Empty where no row has a text.
+
+    Args:
+        rows: Of the manifest; their `text` counts without regard to case.
+        made: Their split.
+    """
+    side = made.side_of()
+    words: dict[str, set[str]] = {name: set() for name in made.sides}
+    for row in rows:
+        if row.text and row.path in side:
+            words[side[row.path]].add(row.text.casefold())
+    if not any(words.values()):
+        return {}
+    others = {name: set().union(*(w for n, w in words.items() if n != name)) for name in words}
+    return {name: (len(own), len(own & others[name])) for name, own in words.items()}
+
+
 def write_split(path: str | os.PathLike[str], made: Split) -> None:
     """Write a split as JSON, to be kept with the work."""
     write_text(path, json.dumps(vars(made), indent=1, ensure_ascii=False) + "\n")

@@ -9,6 +9,8 @@ import os
 import pickle
 import random
 import signal
+import subprocess
+import sys
 import tarfile
 import time
 from dataclasses import replace
@@ -135,6 +137,44 @@ def test_a_split_keeps_groups_and_copies_together_and_comes_within_a_point(by: s
     draw.shuffle(rows)
     assert data.split(rows, seed=3, by=by) == made
     assert data.split(rows, seed=4, by=by).sides != made.sides
+
+
+def test_a_split_by_speaker_says_which_words_are_on_both_sides(tmp_path: Path) -> None:
+    said = {"ann": "one two three", "bob": "One four", "cyd": "two five six seven eight nine ten"}
+    rows = [
+        data.Row(f"{who}/{word}.wav", who + word, 8_000, 1, 10, 1.0, group=who, text=word)
+        for who, words in said.items()
+        for word in words.split()
+    ]
+    sides = {side: [r.path for r in rows if (r.group == "bob") == (side == "valid")]
+             for side in ("train", "valid")}  # fmt: skip
+    made = data.Split(sides, {}, {}, 0, [])
+    assert data.word_overlap(rows, made) == {"train": (9, 1), "valid": (2, 1)}
+    assert data.word_overlap([replace(row, text="") for row in rows], made) == {}
+    data.write(tmp_path / "w.jsonl", rows)
+    words = ["data", "split", str(tmp_path / "w.jsonl"), "-o", str(tmp_path / "s.json")]
+    result = CliRunner().invoke(main, words)
+    assert "different words" in result.output
+
+
+def test_a_manifest_is_made_without_torch(packs: Path) -> None:
+    # `import dspcore` brings torch; what measures files is loaded without it here.
+    code = (
+        "import importlib.machinery, pathlib, sys, types\n"
+        "sys.modules['torch'] = None\n"
+        "for name, path in zip(('dspcore', 'dspcore.data'), sys.argv[1:3]):\n"
+        "    sys.modules[name] = types.ModuleType(name)\n"
+        "    sys.modules[name].__path__ = [path]\n"
+        "from dspcore.data.manifest import scan\n"
+        "print(len(scan([sys.argv[3]], sys.argv[4])))\n"
+    )
+    home = Path(data.__file__).parent
+    words = [str(home.parent), str(home), str(packs), str(packs.parent / "m.jsonl")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("24", 0), done.stderr
+    assert (packs.parent / "m.jsonl").read_text().count("\n") == 24
 
 
 def test_fifteen_hundred_hits_become_fifteen_hundred_items(tmp_path: Path) -> None:
