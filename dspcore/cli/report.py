@@ -32,12 +32,15 @@ def command(runs: tuple[str, ...], out: str | None, align: str, latent_map: str,
     The page holds all it shows: settings and how they differ between runs, the loss with yardsticks
     and phases, what each latent dimension says and what the decoder uses, gradients with the clip
     limit, sounds, the loss by tag and file, a map, the model, and advice with its numbers. A run
-    that has less shows less. Nothing but the folders is read; no GPU, no training data is needed.
+    that has less shows less; of a folder of heads (dspcore style train) the scores are shown beside
+    doing nothing, one setting for all and the truth. Nothing but the folders is read; no GPU, no
+    training data is needed.
 
     \b
     Examples:
         dspcore report run/
         dspcore report run-a/ run-b/ --align data -o compared/
+        dspcore report heads/
     """
     from dspcore.runs import report
 

@@ -15,8 +15,12 @@ from dspcore.report import numbers, page
 from dspcore.runs.comparison import Align, titles
 from dspcore.runs.results import results
 from dspcore.runs.sections import Section, overview, sections
+from dspcore.runs.style import HEAD, head_scores, score_rows
 from dspcore.runs.tables import html_table, markdown_table
 from dspcore.train import read_run
+
+#: What every run has written.
+METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def report(
     No model is built and no training data is read, so it works without a GPU and elsewhere.
 
     Args:
-        folders: Of runs of `dspcore.train.fit`, finished or going on.
+        folders: Of runs of `dspcore.train.fit`, finished or going on; or of heads of controllers,
+            whose scores are shown beside doing nothing, chance, one setting for all and the truth.
         align: How curves of several runs lie above each other: by step, or by items seen (data).
         latent_map: pca or umap.
         seed: Of the map by UMAP.
@@ -66,7 +71,9 @@ def report(
     Raises:
         UserError: A folder is no run, runs cannot be aligned, or UMAP is not installed.
     """
-    runs = [read_run(Path(folder)) for folder in folders]
+    places = [Path(folder) for folder in folders]
+    heads = {f: s for f in places if not (f / METRICS).exists() and (s := head_scores(f))}
+    runs = [read_run(folder) for folder in places if folder not in heads]
     names = titles(runs)
     found = results(runs)
     parts: list[tuple[str, list[Section]]] = []
@@ -74,7 +81,13 @@ def report(
         parts.append(("All runs", overview(runs, names, found, align)))
     for name, run in zip(names, runs, strict=True):
         parts.append((name, sections(run, found["runs"][name], latent_map, seed)))
-    title = names[0] if len(runs) == 1 else f"{len(runs)} runs: {', '.join(names)}"
+    for folder, scores in heads.items():
+        name = folder.resolve().name
+        found.setdefault("style", {})[name] = scores
+        parts.append((name, [Section("style", "Style transfer", head=HEAD, rows=score_rows(scores),
+                                     words=2)]))  # fmt: skip
+    names += [folder.resolve().name for folder in heads]
+    title = names[0] if len(names) == 1 else f"{len(names)} runs: {', '.join(names)}"
     pictures: dict[str, bytes] = {}
     html, text = [], [f"# {title}", ""]
     for heading, listed in parts:

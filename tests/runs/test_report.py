@@ -187,6 +187,35 @@ def test_any_run_of_the_loop_has_a_report(tmp_path: Path) -> None:
     assert found.results["runs"]["plain"]["parameters"] == 13
 
 
+def test_heads_are_shown_beside_nothing_and_the_truth(tmp_path: Path) -> None:
+    def row(name: str, distance: float, wins: float | None) -> dict[str, Any]:
+        return {
+            "controller": name, "raw": {"MRSTFT": distance, "LUFS": 1.0},
+            "level_matched": {"MRSTFT": distance / 2}, "share_left": [distance, distance / 4],
+            "wins": wins, "parameter_error": None, "cpu_seconds": 0.1,
+        }  # fmt: skip
+
+    yardsticks = [row("oracle", 0.1, 1.0), row("nothing", 4.0, 0.0), row("constant", 2.0, 0.5)]
+    for name in ("regress", "spsa"):
+        path = tmp_path / "heads" / "mda-overdrive" / f"{name}-ab12.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scores = {"rows": [*yardsticks, row(name, 1.0, 0.96)]}
+        train.Checkpoint({"w": torch.ones(1)}, {"head": 1, "scores": scores}).save(path)
+    (tmp_path / "heads" / "encoders").mkdir()
+    train.Checkpoint({"w": torch.ones(1)}).save(tmp_path / "heads" / "encoders" / "e.safetensors")
+    run = written(tmp_path / "one")
+    result = CliRunner().invoke(
+        main, ["report", str(tmp_path / "heads"), str(run), "-o", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = found["style"]["heads"]["mda-overdrive"]
+    assert [r["controller"] for r in rows] == ["nothing", "constant", "oracle", "regress", "spsa"]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "| mda-overdrive | regress | 1 | 0.5 | 25 % | 96 % |  |" in text
+    assert "<h2>Style transfer</h2>" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_wrong_folders_and_methods_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing: no such folder; wanted the folder of a run"):
         report([tmp_path / "nothing"])
