@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +145,27 @@ def test_envelope_noise_has_the_envelope_and_spectrum_and_nothing_else() -> None
     assert float(apart.abs().mean()) < 2.0
     alike = (noise * sounds).sum(-1) / (noise.square().sum(-1) * sounds.square().sum(-1)).sqrt()
     assert float(alike.abs().mean()) < 0.5
+
+
+@pytest.mark.parametrize(("rule", "apart"), [("adam", False), ("sgd", True)])
+def test_a_clip_limit_that_every_step_hits_is_dead_under_adam(rule: str, apart: bool) -> None:
+    def ends(limit: float) -> Tensor:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+        x = torch.randn(64, 6)
+        y = 1e4 * x.sin().sum(1, keepdim=True)  # a gradient of some 1e4, at every step
+        kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+        optimizer: Any = kinds[rule](model.parameters(), lr=1e-4)
+        for _ in range(60):
+            optimizer.zero_grad()
+            (model(x) - y).square().mean().backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+            assert float(norm) > 300
+            optimizer.step()
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    off = float((ends(100.0) - ends(300.0)).abs().max())
+    assert (off > 1e-3) if apart else (off < 1e-5), off
 
 
 def curve(steps: np.ndarray, noise: float = 0.01) -> np.ndarray:

@@ -54,6 +54,13 @@ def test_forty_of_128_dimensions_are_31_percent() -> None:
     assert fraction_under(kl, 0.5) == pytest.approx(0.3125)
 
 
+def test_mmd_of_fifty_vectors_of_one_distribution_is_below_a_hundredth() -> None:
+    draw = torch.Generator().manual_seed(0)
+    found = [float(mmd(*torch.randn(2, 50, 64, generator=draw).unbind())) for _ in range(8)]
+    assert max(abs(value) for value in found) < 0.01, found
+    assert min(found) < 0 < max(found)  # unbiased, unlike a Frechet distance of as few
+
+
 def test_mmd_is_near_zero_for_one_distribution_and_not_for_two() -> None:
     x, y = torch.randn(2, 200, 8).unbind()
     assert abs(float(mmd(x, y))) < 0.01
