@@ -2,12 +2,13 @@
 
 ``python -m bench.latent_size`` trains small VAEs on percussion spectrograms made from K factors and
 counts the dimensions in use by every measure; ``--quick`` tries one seed and fewer sizes. Runs that
-are in the results file are not made again.
+are in the results file are not made again, so ``--minutes`` may cut it into pieces.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 from statistics import mean
@@ -162,14 +163,19 @@ def main() -> None:
     """Run what is missing and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="One seed, three numbers of factors.")
+    parser.add_argument("--minutes", type=float, help="Begin no run after so long, this time.")
     parser.add_argument("--out", default="build/latent_size", help="Folder for results.jsonl.")
     choices = parser.parse_args()
     torch.set_num_threads(1)
     out = Path(choices.out)
     grid, seeds = (QUICK, (0,)) if choices.quick else (FULL, (0, 1, 2))
-    rows = Ablation(run, grid, seeds, out / "results.jsonl")()
+    end = time.monotonic() + 60 * (choices.minutes or math.inf)
+    for seed in seeds:  # a whole grid with one seed before the next
+        study = Ablation(run, grid, [seed], out / "results.jsonl")
+        rows = study(minutes=(end - time.monotonic()) / 60)
+    wanted = len(seeds) * math.prod(map(len, grid.values()))
     seconds = sum(row["found"]["cpu s"] for row in rows)
-    lines = [f"{len(rows)} runs, {seconds / 60:.1f} CPU minutes", "", summary(rows), ""]
+    lines = [f"{len(rows)} of {wanted} runs, {seconds / 60:.1f} CPU minutes", "", summary(rows), ""]
     for beta in sorted({row["choices"]["beta"] for row in rows}):
         some = [row for row in rows if row["choices"]["beta"] == beta]
         off = [row["found"]["adviser"] - row["choices"]["factors"] for row in some]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ from dspcore.latent.run import Callback, LatentRun, Validation
 from dspcore.losses import magnitudes
 from dspcore.train import Fitted, Moved, Trackers, read_run
 from dspcore.train.trackers import Kept
+
+#: What names of the worst clips' sounds begin with.
+WORST = "worst/"
 
 #: Clips whose sound is compared with the validation's, and that yardsticks are measured on.
 COMPARED, MEASURED = 512, 16
@@ -71,7 +74,7 @@ class Watch(Callback):
             for each dimension. There is one at the end, too.
         looked_at: Clips of such a look.
         frames: Of the latent in such a look, from the beginning of each clip.
-        played: Validation clips whose sound is kept.
+        played: Validation clips whose sound is kept: the first so many, and the worst at that step.
         clip_steps: See `dspcore.latent.advice.advise`.
         say: Where advice goes; standard error when left out.
     """
@@ -206,9 +209,16 @@ class Watch(Callback):
             summary["mmd"] = aggregate_mmd(coded.mean, coded.std)
         self._array(step, "latent/summary", summary)
         self._map(run, validation)
-        heard = model(batch["audio"][: self.played], batch["length"][: self.played])[0]
+        self._play(run, step, range(min(self.played, len(run.data.validation))), "")
+        worst = validation.distance.argsort(descending=True)[: self.played]
+        self._play(run, step, worst.tolist(), WORST)
+
+    def _play(self, run: LatentRun, step: int, picks: Sequence[int], before: str) -> None:
+        """Keep some validation clips and what the model makes of them."""
+        batch = next(run.batches([run.data.validation[i] for i in picks], self.played))
+        heard = run.model(batch["audio"], batch["length"])[0]
         for k in range(len(heard)):
-            name = Path(run.data.name(int(batch["index"][k]))).stem
+            name = before + Path(run.data.name(int(batch["index"][k]))).stem
             length = int(batch["length"][k])
             self._sound(step, f"{name}/target", batch["audio"][k, :, :length], run)
             self._sound(step, f"{name}/output", heard[k, :, :length], run)

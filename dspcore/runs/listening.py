@@ -8,6 +8,7 @@ from typing import Any
 
 from dspcore import audio
 from dspcore.audio import dbfs
+from dspcore.latent.watch import WORST
 from dspcore.report import PLAYED_SECONDS, level, player, players
 from dspcore.train import Run
 
@@ -20,7 +21,10 @@ _ITEMS = 12
 def listening(run: Run, section: Callable[..., Any]) -> Iterator[Any]:
     """Players of the latest sounds; those whose names differ in the last part stand together."""
     groups: dict[str, dict[str, tuple[int, Path]]] = {}
+    worst = [kept[-1][0] for name, kept in run.sounds.items() if name.startswith(WORST)]
     for name, kept in run.sounds.items():
+        if name.startswith(WORST) and kept[-1][0] < max(worst):
+            continue  # it was among the worst, earlier
         group, _, last = name.rpartition("/")
         groups.setdefault(group or name, {})[last] = kept[-1]
     html = []

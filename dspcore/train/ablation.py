@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +44,16 @@ class Ablation:
             lines = Path(self.path).read_text(encoding="utf-8").splitlines()
             self.rows = [json.loads(line) for line in lines]
 
-    def __call__(self, *, progress: bool = True) -> list[dict[str, Any]]:
-        """Run what is missing; all rows: choices, seed, and what the run said or its error."""
+    def __call__(
+        self, *, progress: bool = True, minutes: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Run what is missing; all rows: choices, seed, and what the run said or its error.
+
+        Args:
+            progress: Show a bar on a terminal.
+            minutes: Begin no further run after so long; what is missing waits for the next call.
+        """
+        end = time.monotonic() + 60 * minutes if minutes is not None else math.inf
         done = {_key(row["choices"], row["seed"]) for row in self.rows}
         jobs = [
             (dict(zip(self.grid, values, strict=True)), seed)
@@ -52,6 +62,8 @@ class Ablation:
         ]
         left = [(c, s) for c, s in jobs if _key(c, s) not in done]
         for choices, seed in tqdm(left, unit="run", disable=None if progress else True):
+            if time.monotonic() >= end:
+                break
             row: dict[str, Any] = {"choices": choices, "seed": seed}
             try:
                 found = self.run(seed=seed, **choices)

@@ -27,8 +27,10 @@ class Study:
         out: Folder for results.
         model: Settings of the model, a TOML file.
         longest_s: Longer sounds are no hits.
+        tag: Only the hits of this tag: snares, or a family; all when empty.
         prior_steps: Of the prior; 0 for none.
         stereo_steps: Of each of the three stereo models; 0 leaves them out.
+        stereo_seeds: How often each is trained.
         train: Train the model; otherwise only what comes after it is done.
     """
 
@@ -36,8 +38,10 @@ class Study:
     out: str = "../build/percussive"
     model: str = str(Path(__file__).with_name("config.toml"))
     longest_s: float = 1.2
+    tag: str = ""
     prior_steps: int = 400
     stereo_steps: int = 250
+    stereo_seeds: int = 1
     train: bool = True
 
 
@@ -106,7 +110,11 @@ def main() -> None:
     config = train.read_config(latent.LatentConfig, ["--config", study.model])
     config.fit = replace(config.fit, folder=str(out / "run"), resume=True)
     config.data.source = str(
-        manifest(study, "percussive1.jsonl", lambda row: row.seconds <= study.longest_s)
+        manifest(
+            study,
+            f"{study.tag or 'percussive1'}.jsonl",
+            lambda row: row.seconds <= study.longest_s and (study.tag or row.tags[0]) in row.tags,
+        )
     )
     run = latent.fit_latent(config).run if study.train else latent.open_run(config)
     if (out / "run" / "best.safetensors").exists():
@@ -121,7 +129,7 @@ def main() -> None:
             "stereo.jsonl",
             lambda row: row.channels == 2 and row.seconds <= study.longest_s,
         )
-        found["stereo"] = compare(path, out, study.stereo_steps)
+        found["stereo"] = compare(path, out, study.stereo_steps, study.stereo_seeds)
         print(table(found["stereo"]))
     (out / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +15,15 @@ from dspcore import latent, train
 KINDS = {"lr": 8, "ms": 8, "dual": 4}
 
 
-def compare(manifest: Path, out: Path, steps: int) -> dict[str, dict[str, float]]:
-    """Three small models on the same stereo hits, with 48 bits for every frame of 256 samples."""
-    found = {}
-    for kind, stages in KINDS.items():
+def compare(manifest: Path, out: Path, steps: int, seeds: int = 1) -> dict[str, dict[str, Any]]:
+    """Three small models on the same stereo hits, with 48 bits for every frame of 256 samples.
+
+    Returns:
+        Of each kind the bits of a frame and, seed by seed and hit by hit, distance and error of the
+        width.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for (kind, stages), seed in product(KINDS.items(), range(seeds)):
         config = latent.LatentConfig(
             data=latent.DataConfig(str(manifest), valid=0.2, seconds=0.25, batch_size=6),
             options={
@@ -29,8 +36,9 @@ def compare(manifest: Path, out: Path, steps: int) -> dict[str, dict[str, float]
             },
             distance=latent.DistanceConfig([1024, 256], [32]),
             fit=train.FitConfig(
-                folder=str(out / f"stereo-{kind}"),
+                folder=str(out / f"stereo-{kind}-{seed}"),
                 resume=True,
+                seed=seed,
                 steps=steps,
                 validate_every=50,
                 trackers=[],
@@ -46,12 +54,14 @@ def compare(manifest: Path, out: Path, steps: int) -> dict[str, dict[str, float]
         run = latent.fit_latent(config).run
         model = latent.load_latent(config.fit.folder or "")
         bits = model.bottleneck.bits() or 0.0
-        found[kind] = {"bits": bits * (2 if kind == "dual" else 1), **judged(run, model)}
+        row = found.setdefault(kind, {"bits": bits * (2 if kind == "dual" else 1)})
+        for name, values in judged(run, model).items():
+            row.setdefault(name, []).extend(values)
     return found
 
 
 @torch.no_grad()
-def judged(run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, float]:
+def judged(run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, list[float]]:
     """Distance and error of the width on the hits that were held out."""
     distances, widths = [], []
     for batch in run.batches(run.data.validation):
@@ -60,8 +70,8 @@ def judged(run: latent.LatentRun, model: latent.Autoencoder) -> dict[str, float]
         inside = torch.arange(made.shape[-1]) < batch["length"][:, None, None]
         widths.append((width_db(made * inside) - width_db(batch["audio"])).abs())
     return {
-        "distance": float(torch.cat(distances).mean()),
-        "width_error_db": float(torch.cat(widths).mean()),
+        "distance": torch.cat(distances).tolist(),
+        "width_error_db": torch.cat(widths).tolist(),
     }
 
 
@@ -72,11 +82,16 @@ def width_db(sounds: Tensor) -> Tensor:
     return 10 * torch.log10(power[0] / power[1] + 1e-4)
 
 
-def table(found: dict[str, dict[str, float]]) -> str:
-    """As Markdown."""
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """As Markdown; behind each number how it differs from that of left and right, hit by hit."""
     lines = ["| channels | bits of a frame | distance | width error, dB |", "|---|---|---|---|"]
     for kind, row in found.items():
-        lines.append(
-            f"| {kind} | {row['bits']:.0f} | {row['distance']:.2f} | {row['width_error_db']:.1f} |"
-        )
+        cells = []
+        for name in ("distance", "width_error_db"):
+            mean = torch.tensor(row[name]).mean()
+            apart = torch.tensor(row[name]) - torch.tensor(found["lr"][name])
+            error = apart.std() / len(apart) ** 0.5
+            beside = "" if kind == "lr" else f" ({apart.mean():+.2f} ± {error:.2f})"
+            cells.append(f"{mean:.2f}{beside}")
+        lines.append(f"| {kind} | {row['bits']:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -104,6 +104,9 @@ def test_the_doctor_names_what_is_wrong_and_nothing_else(fault: str, tmp_path: P
     assert {"latent/bits", "latent/sobol", "latent/prune", "latent/summary"} <= set(run.arrays)
     assert len(run.arrays["latent/bits"].last) == 8
     assert set(run.notes) >= {"yardsticks", "data", "items", "latent"}
+    worst = {Path(item["path"]).stem for item in run.notes["items"][:3]}  # and can be listened to
+    played = {tuple(name.split("/")[1:]) for name in run.sounds if name.startswith("worst/")}
+    assert {(name, kind) for name in worst for kind in ("target", "output")} <= played
     assert run.steps == made.fit.steps
     assert any(name.startswith("gradient_length/model.decoder") for name in run.metrics)
 

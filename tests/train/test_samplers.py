@@ -58,6 +58,8 @@ def test_an_ablation_repeats_seeds_goes_on_and_shows_failures(tmp_path: Path) ->
     assert lines[2] == "| 0.5 | False | 2 | 1 ± 0.71 (0.5 to 1.5) | 0 |"
     assert lines[5] == "| 2.0 | True | 2 | 12 | 1 |"
     more = train.Ablation(run, grid, seeds=(0, 1, 2), path=path)
+    more(progress=False, minutes=0.0)
+    assert len(calls) == 8  # no time for a further run
     more(progress=False)
     assert [seed for seed, *_ in calls[8:]] == [2] * 4
 
