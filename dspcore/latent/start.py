@@ -45,4 +45,4 @@ def started(model: Autoencoder, config: StartConfig, seed: int) -> None:
     with torch.no_grad():
         for parameter in model.parameters() if config.noise else ():
             size = config.noise * parameter.square().mean().sqrt()
-            parameter += size * torch.randn(parameter.shape, generator=draw)
+            parameter.add_(size * torch.randn(parameter.shape, generator=draw))
