@@ -304,6 +304,8 @@ def test_calibration_finds_that_one_side_is_enough(calm: Pool) -> None:
     assert judged.params[0].kind == "waveform"
     assert judged.params[0].step == 0.03  # small steps fall between its stairs
     assert judged.estimator == Differences(sided=2)
+    late = blackbox.load(declared.Repeat, pool=calm, audio_gradient=None)
+    assert blackbox.calibrate(late, audio).estimator == Differences(sided=2)
 
 
 def test_every_word_of_a_choice_is_tried(calm: Pool) -> None:
