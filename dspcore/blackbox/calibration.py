@@ -22,7 +22,7 @@ STEPS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 AGREED = 0.9  # agreement of the waveform's slopes at two steps from which both are believed
 ONE_SIDED = 0.98  # agreement of slopes by one side and by both from which one side is enough
 SOME = 0.5  # below this there is no slope to speak of
-LOSS_STEP = 0.03
+LOSS_STEP = 0.03  # as far as a waveform's slope has to hold, if a search is to follow it
 Kind = Literal["waveform", "loss", "none"]
 Listener = Callable[[Tensor], tuple[Tensor, NDArray[np.bool_]]]
 
@@ -40,8 +40,9 @@ class ParamCalibration:
         agreements: The same for all neighbours of `STEPS`.
         side_step: How far to step where one side alone is asked.
         side: Agreement of the slopes by one side at that step and by both at `step`.
-        kind: "waveform": its gradient is good; "loss": use `loss_by_differences`; "none": it
-            changes nothing in the settings that were tried.
+        kind: "waveform": its gradient is good; "loss": the slope of the waveform does not hold for
+            a step of 0.03, if for any: use `loss_by_differences`; "none": it changes nothing in the
+            settings that were tried.
         change: Of the sound over one step, against the sound, as a ratio of amplitudes.
     """
 
@@ -100,10 +101,10 @@ def calibrate(
     """Measure a plug-in, and let its effect use what was found.
 
     In each of a few settings, each parameter is moved by steps of five sizes to both sides. Where
-    the slopes of the waveform at two sizes agree, they are believed; where none do, the parameter
-    has no waveform gradient. Where a small step to one side shows the same slopes, one side is
-    enough, which halves the renders of every gradient. Then the ways to the audio's gradient are
-    compared. Takes ``10 p settings`` renders and some.
+    the slopes of the waveform at two sizes agree, they are believed; where they do not as far as a
+    search goes, losses have to be compared. Where a small step to one side shows the same slopes,
+    one side is enough, which halves the renders of every gradient. Then the ways to the audio's
+    gradient are compared. Takes ``10 p settings`` renders and some.
 
     Args:
         effect: The plug-in; its own values are the first setting.
@@ -166,7 +167,7 @@ def enough(params: Sequence[ParamCalibration]) -> Differences:
     A sound that has little to do with the one at the setting, as that of a delay a little later,
     is zero beside it in the mean: by one side a large slope to nowhere, by both it cancels.
     """
-    sides = [0.0 if row.kind == "loss" else row.side for row in params if row.kind != "none"]
+    sides = [row.side for row in params if row.kind != "none"]
     return Differences(sided=1 if sides and min(sides) >= ONE_SIDED else 2)
 
 
@@ -250,6 +251,9 @@ def _judged(name: str, measured: list[_Slopes]) -> ParamCalibration:
     if change < 1e-7 or np.isnan(means).all():
         return row(0.01, 0.0, 0.01, 0.0, "none")
     usable = np.where(np.isnan(means), -1.0, means)
+    # What holds for the smallest steps alone is of no use, but where it holds very well.
+    usable[0] = usable[0] if usable[0] >= AGREED else -1.0
+    kind: Kind = "waveform" if usable[-1] >= SOME else "loss"
     # The size in the middle of the range is tried first: small ones drown in the plug-in's own
     # rounding, large ones in its curvature.
     order = (2, 1, 3)
@@ -257,11 +261,11 @@ def _judged(name: str, measured: list[_Slopes]) -> ParamCalibration:
     agreement = float(usable[chosen])
     if agreement < SOME:
         return row(LOSS_STEP, agreement, LOSS_STEP, 0.0, "loss")
-    by_side = sides[:, chosen + 1]
     # Of one side, the curvature is an error in proportion to the step: smaller ones are better,
     # down to where rounding is heard. Among equals the largest is the safest.
+    by_side = sides[:, chosen + 1]
     k = int(np.flatnonzero(by_side >= by_side.max() - 2e-3)[-1])
-    return row(STEPS[chosen + 1], agreement, STEPS[k], float(by_side[k]), "waveform")
+    return row(STEPS[chosen + 1], agreement, STEPS[k], float(by_side[k]), kind)
 
 
 def _sound(effect: BlackBox) -> Tensor:
