@@ -10,7 +10,7 @@ from dspcore.style.metrics import level_matched, stft_distance
 from dspcore.style.pairing import Pairing
 from dspcore.style.pairs import Pairs, PairSource, RenderCache
 from dspcore.style.rendering import effect_named, render
-from dspcore.style.timbre import brightness, depth
+from dspcore.style.timbre import brightness, depth, timbre
 from dspcore.style.transfer import Transfer, transfer
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "render",
     "save_head",
     "stft_distance",
+    "timbre",
     "transfer",
 ]

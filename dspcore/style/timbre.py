@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dspcore import ops
+from dspcore.style.onsets import HOP, RATE, first_peak, onsets
+
 _BRIGHTNESS = (4.613128018020465, 17.378889309312974, 17.434733750553022)
 _DEPTH = (
     -0.0043703565847874465,
@@ -24,7 +27,13 @@ _DEPTH = (
     -0.8544826091735516,
     66.69534393444391,
 )
-_RATE = 44_100  # of the models' windows
+_AT_ONCE = 2  # sounds whose spectra are held at a time: they stay in the cache
+
+
+def timbre(sound: Tensor, sample_rate: int) -> Tensor:
+    """`brightness` and `depth`, (b, c, t) to (b, 2), in less time than one after the other."""
+    parts = [_both(part, sample_rate) for part in _clear(sound, sample_rate).split(_AT_ONCE)]
+    return torch.cat(parts)
 
 
 def brightness(sound: Tensor, sample_rate: int) -> Tensor:
@@ -33,58 +42,112 @@ def brightness(sound: Tensor, sample_rate: int) -> Tensor:
     ``4.613 log10(r) + 17.379 log10(c) + 17.435``: r is the share of power above 2 kHz, c the
     centroid in Hz of what lies above 100 Hz, each a mean over windows of 46 ms weighted by power.
     """
-    power, hz = _spectra(sound, sample_rate, 2048)
-    total = power.sum(2)  # a mean weighted by power is a ratio of sums
-    whole = total * _passes(sample_rate, len(hz), 20.0, "high")
-    high = whole * _passes(sample_rate, len(hz), 2000.0, "high")
-    above = whole * _passes(sample_rate, len(hz), 100.0, "high")
-    share = high.sum(1) / whole.sum(1)
-    centroid = (above @ hz) / above.sum(1)
-    a, b, c = _BRIGHTNESS
-    return (a * share.log10() + b * centroid.log10() + c).float()
+    clear = _clear(sound, sample_rate)
+    return torch.cat([_bright(*_short(x, sample_rate)) for x in clear.split(_AT_ONCE)])
 
 
 def depth(sound: Tensor, sample_rate: int) -> Tensor:
     """From 0, thin, to 100, deep, (b, c, t) to (b,); NaN for silence.
 
     A regression on the centroid below 2 kHz, the share of power below 500 Hz, how long the sound
-    takes to fall by 40 dB after an onset, and the lowest peak of its spectrum. Onsets are rises of
-    the spectrum, found without the original's corrections by an envelope.
+    takes to fall by 40 dB after an onset, and the lowest peak of its spectrum.
     """
-    power, hz = _spectra(sound, sample_rate, 4096)
-    clear = _passes(sample_rate, len(hz), 20.0, "high")
-    low = clear * _passes(sample_rate, len(hz), 2000.0, "low")
-    lower = clear * _passes(sample_rate, len(hz), 500.0, "low")
-    # Of every window: power, power below 2 kHz, its moment, and power below 500 Hz.
-    frames, under, moment, bass = torch.stack([clear, low, low * hz, lower]).matmul(power).unbind(1)
-    peak = _mono(sound).abs().amax(1)
-    # Windows at -60 dB and below do not count; powers are those of a sound whose peak is 1.
-    weight = torch.where(frames > 1e-3 * peak.square()[:, None], frames, torch.zeros_like(frames))
-    whole = frames.sum(1)
-    centre = ((weight * moment / under.clamp(min=1e-30)).sum(1) / whole).clamp(max=2000.0)
-    share = (torch.where(weight > 0, bass, torch.zeros_like(bass))).sum(1) / whole
-    duration = _durations(sound, sample_rate).log10()
-    pitch = _lowest_peak(clear * power.sum(2), hz).log10()
-    gate = share**10 / (share**10 + 0.2)
-    features = (centre, share, duration, pitch, share * duration, gate * duration)
-    weights = torch.tensor(_DEPTH[:-1], dtype=torch.float64)
-    return (torch.stack(features, 1).double() @ weights + _DEPTH[-1]).float()
+    return timbre(sound, sample_rate)[:, 1]
 
 
-def _mono(sound: Tensor) -> Tensor:
-    return sound.float().sum(1)
+def _both(clear: Tensor, sample_rate: int) -> Tensor:
+    power, hz = _short(clear, sample_rate)
+    return torch.stack([_bright(power, hz), _deep(clear, sample_rate, power)], dim=1)
 
 
-def _spectra(sound: Tensor, sample_rate: int, size: int) -> tuple[Tensor, Tensor]:
-    """Power of windows that overlap by three quarters, (b, bins, frames), and the bins in Hz."""
-    n = round(size * sample_rate / _RATE)
-    mono = _mono(sound)
-    mono = functional.pad(mono, (0, max(0, n - mono.shape[1])))
-    window = torch.hann_window(n)  # the filters come after it: what leaks would pass them
-    spectrum = torch.stft(mono, n, n - 3 * n // 4, window=window, center=False, return_complex=True)
+def _clear(sound: Tensor, sample_rate: int) -> Tensor:
+    """Channels summed, what lies below 20 Hz taken away, with a peak of 1, (b, t)."""
+    from scipy.signal import butter
+
+    once = torch.from_numpy(butter(2, 20.0, "high", fs=sample_rate, output="sos"))
+    mono = sound.float().sum(1, keepdim=True)
+    clear = ops.sosfilt(mono, once.expand(3, -1))[0][:, 0]
+    return clear / clear.abs().amax(1, keepdim=True)
+
+
+def _windows(sample_rate: int, samples: int) -> int:
+    """As many milliseconds as so many samples at 44.1 kHz; a length that transforms fast."""
+    return max(32, 32 * round(samples * sample_rate / RATE / 32))
+
+
+def _short(clear: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
+    """Power of windows of 46 ms every 12 ms, centred, (b, frames, bins), and the bins in Hz."""
+    n = _windows(sample_rate, 4 * HOP)
+    padded = functional.pad(clear, (n // 2, n // 2))
+    return _power(padded, n, torch.hann_window(n)), torch.linspace(0, sample_rate / 2, n // 2 + 1)
+
+
+def _power(sound: Tensor, n: int, window: Tensor, *, flat: bool = False) -> Tensor:
+    """Of windows that overlap by three quarters, (b, frames, bins); `flat` takes their means."""
+    frames = sound.unfold(1, n, n // 4)
+    if flat:
+        frames = frames - frames.mean(2, keepdim=True)
+    spectrum = torch.fft.rfft(frames * window)
     power = spectrum.real.square().add_(spectrum.imag.square())
-    power *= 2 / window.sum().square()
-    return power, torch.linspace(0, sample_rate / 2, power.shape[1])
+    power[..., 0] /= 2  # of one side alone, as the last
+    power[..., -1] /= 2
+    return power.mul_(2 / window.sum().square())
+
+
+def _bright(power: Tensor, hz: Tensor) -> Tensor:
+    # Windows that lie within the sound; a mean weighted by power is a ratio of sums.
+    total = (power[:, 2:-2] if power.shape[1] > 4 else power).sum(1)
+    rate = round(2 * float(hz[-1]))
+    high = total @ _passes(rate, len(hz), 2000.0, "high")
+    above = total * _passes(rate, len(hz), 100.0, "high")
+    share = high / total.sum(1)
+    centroid = (above @ hz) / above.sum(1)
+    a, b, c = _BRIGHTNESS
+    return a * share.log10() + b * centroid.log10() + c
+
+
+def _deep(clear: Tensor, sample_rate: int, short: Tensor) -> Tensor:
+    n = _windows(sample_rate, 8 * HOP)
+    held = functional.pad(clear, (0, max(0, n - clear.shape[1])))
+    power = _power(held, n, torch.hamming_window(n), flat=True)
+    hz = torch.linspace(0, sample_rate / 2, power.shape[2])
+    low, lower = (_passes(sample_rate, len(hz), corner, "low") for corner in (2000.0, 500.0))
+    few = int((hz < 8000).sum())  # beyond, the filters leave -72 dB
+    weights = torch.stack([low, low * hz, lower], dim=1)[:few]
+    # Of every window: power, power below 2 kHz, its moment, and power below 500 Hz.
+    frames = power.sum(2)
+    under, moment, bass = (power[:, :, :few] @ weights).unbind(2)
+    heard = frames > 1e-3  # -60 dB and below do not count, but weigh
+    whole = frames.sum(1)
+    centre = (frames * heard * moment / under.clamp(min=1e-30)).sum(1) / whole
+    share = (heard * bass).sum(1) / whole
+    length = torch.tensor(_durations(clear, sample_rate, short)).log10()
+    pitch = torch.tensor([first_peak(row) for row in power.sum(1).double().numpy()])
+    pitch = (pitch * float(hz[1])).clamp(min=1.0).log10()
+    gate = share**10 / (share**10 + 0.2)
+    features = (centre.clamp(max=2000.0), share, length, pitch, share * length, gate * length)
+    regression = torch.tensor(_DEPTH[:-1], dtype=torch.float64)
+    return (torch.stack([f.double() for f in features], 1) @ regression + _DEPTH[-1]).float()
+
+
+def _durations(clear: Tensor, sample_rate: int, short: Tensor) -> list[float]:
+    """Mean seconds from the loudest moment after an onset until 40 dB below the peak."""
+    step = max(1, round(HOP / 2 * sample_rate / RATE))
+    count = max(1, -(-clear.shape[1] // step))
+    blocks = functional.pad(clear, (0, count * step - clear.shape[1])).unflatten(1, (count, step))
+    level = blocks.square().mean(2).sqrt()
+    level = (level / level.amax(1, keepdim=True)).numpy()
+    out = []
+    for row, starts in zip(level, onsets(clear, sample_rate, short), strict=True):
+        begins = [min(start // step, count - 1) for start in starts]
+        found = []
+        for first, last in zip(begins, [*begins[1:], count], strict=True):
+            part = row[first : max(last, first + 1)]
+            after = part[part.argmax() :]
+            below = (after < 0.01).nonzero()[0]
+            found.append(int(below[0]) if len(below) else len(after))
+        out.append(max(sum(found) / len(found), 1e-2) * step / sample_rate)
+    return out
 
 
 @lru_cache(maxsize=64)
@@ -94,74 +157,3 @@ def _passes(sample_rate: int, bins: int, corner_hz: float, kind: str) -> Tensor:
     ratio = torch.tan(w / 2) / math.tan(math.pi * corner_hz / sample_rate)
     low = torch.cat([1 / (1 + ratio**4), torch.zeros(1, dtype=torch.float64)])
     return ((low if kind == "low" else 1 - low) ** 3).float()
-
-
-def _durations(sound: Tensor, sample_rate: int) -> Tensor:
-    """Mean seconds from the loudest moment after an onset until 40 dB below the peak, (b,)."""
-    step = max(1, round(256 * sample_rate / _RATE))
-    mono = _mono(sound)
-    blocks = functional.pad(mono, (0, -mono.shape[1] % step)).unflatten(1, (-1, step))
-    envelope = blocks.square().mean(2).sqrt()
-    envelope = envelope / envelope.amax(1, keepdim=True).clamp(min=1e-12)
-    out = []
-    for row, starts in zip(envelope, _onsets(sound, sample_rate, step), strict=True):
-        found = []
-        for first, last in zip(starts, [*starts[1:], len(row)], strict=True):
-            part = row[first:last]
-            after = part[int(part.argmax()) :]
-            below = (after < 0.01).nonzero()
-            found.append(float(below[0]) if len(below) else float(len(after)))
-        out.append(sum(found) / len(found) * step / sample_rate)
-    return torch.tensor(out, dtype=torch.float64).clamp(min=1e-6)
-
-
-def _onsets(sound: Tensor, sample_rate: int, step: int) -> list[list[int]]:
-    """Where sounds begin, in steps of so many samples; at least one for each item."""
-    from dspcore.style.metrics import mel_bank
-
-    n, hop = round(2048 * sample_rate / _RATE), round(512 * sample_rate / _RATE)
-    mono = _mono(sound).float()
-    window = torch.hann_window(n)
-    spectrum = torch.stft(mono, n, hop, window=window, pad_mode="constant", return_complex=True)
-    mel = mel_bank(sample_rate, n, 128) @ spectrum.abs().square()
-    decibels = 10 * mel.clamp(min=1e-10).log10()
-    decibels = decibels.maximum(decibels.amax((1, 2), keepdim=True) - 80)
-    rise = decibels.diff(dim=2).clamp(min=0).mean(1)  # (b, frames)
-    rise = functional.pad(rise, (3, 0))[:, : decibels.shape[2]]
-    level = rise - rise.amin(1, keepdim=True)
-    level = level / level.amax(1, keepdim=True).clamp(min=1e-9)
-    before = functional.max_pool1d(functional.pad(level, (2, 0))[:, None], 3, 1)[:, 0]
-    usual = functional.avg_pool1d(level[:, None], 17, 1, 8, count_include_pad=False)[:, 0]
-    peaks = (level == before) & (level >= usual + 0.07) & (level > 0)
-    apart = math.ceil(0.1 * sample_rate / hop)
-    out = []
-    for strength, row in zip(rise.numpy(), peaks, strict=True):
-        starts: list[int] = []
-        for frame in row.nonzero()[:, 0].tolist():
-            first = frame
-            while first > 1 and strength[first - 1] <= strength[first]:  # back to the foot
-                first -= 1
-            if not starts or first - starts[-1] >= apart:
-                starts.append(first)
-        ends = [*starts[1:], len(strength)]
-        kept = [a for a, b in zip(starts, ends, strict=True) if strength[a:b].max(initial=0) >= 3]
-        out.append([first * hop // step for first in kept] or [0])
-    return out
-
-
-def _lowest_peak(spectrum: Tensor, hz: Tensor) -> Tensor:
-    """Frequency of the lowest peak that stands out by a hundredth of the highest, (b,), in Hz."""
-    from scipy.signal import find_peaks
-
-    low, high = spectrum.amin(1, keepdim=True), spectrum.amax(1, keepdim=True)
-    levels = (spectrum - low) / (high - low).clamp(min=1e-30)
-    out = []
-    for row in levels.double().numpy():
-        found, _ = find_peaks(row, height=0.01, prominence=0.01)
-        k = int(found[0]) if len(found) else int(row.argmax())
-        place = float(k)
-        if 0 < k < len(row) - 1:  # the top of a parabola
-            bend = 2 * (2 * row[k] - row[k + 1] - row[k - 1])
-            place += (row[k + 1] - row[k - 1]) / bend if bend > 0 else 0.0
-        out.append(max(place * float(hz[1]), 1.0))
-    return torch.tensor(out, dtype=torch.float64)
