@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -34,6 +34,9 @@ class Task:
         steps: Of regression.
         tuned: Steps of SPSA and of autodiff through the effects.
         level: What is made equal while SPSA and autodiff learn: rms, or none.
+        hidden: Width of the heads' first layer.
+        lr: Learning rate of SPSA and autodiff; 0 leaves each its own.
+        controllers: Which are asked, beside the yardsticks.
         seed: Of everything.
     """
 
@@ -49,6 +52,11 @@ class Task:
     steps: int = 1500
     tuned: int = 250
     level: str = "none"
+    hidden: int = 128
+    lr: float = 0.0
+    controllers: list[str] = field(
+        default_factory=lambda: ["rule", "nearest", "regress", "spsa", "regress+spsa", "autodiff"]
+    )
     seed: int = 0
 
 
@@ -73,9 +81,11 @@ def main() -> None:
     known = PairSource(effect, training, seed=task.seed + 1, count=task.pairs)
     asked = PairSource(effect, held, seed=task.seed + 2, count=task.validation)
     ears = style.make_encoder("statistics", task.sample_rate).freeze()
-    tuned = {"steps": task.tuned, "level": task.level}
-    wanted = {name: {} for name in (*style.YARDSTICKS, "rule", "nearest", "regress")}
-    wanted |= {"spsa": tuned, "regress+spsa": tuned, "autodiff": tuned}
+    taught = {"hidden": task.hidden}
+    tuned = {**taught, "steps": task.tuned, "level": task.level}
+    tuned |= {"lr": task.lr} if task.lr else {}
+    options = {"regress": taught, "spsa": tuned, "regress+spsa": tuned, "autodiff": tuned}
+    wanted = {name: options.get(name, {}) for name in (*style.YARDSTICKS, *task.controllers)}
     chosen, seconds = {}, {}
     for name, options in wanted.items():
         begin = time.process_time()

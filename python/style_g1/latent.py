@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dspcore.style import Clips, Encoder, PairSource, brightness, depth
+from dspcore.latent import diagnostics, kl_bits
+from dspcore.style import Clips, Encoder, PairSource, timbre
 from dspcore.style.convolutional import Vae
 
 
@@ -20,8 +21,9 @@ def map_of(sources: Mapping[str, PairSource], encoder: Encoder) -> dict[str, Any
             pairs = source.take(range(first, min(first + 50, len(source))))
             dry, reference = encoder.embed(pairs.dry), encoder.embed(pairs.reference)
             spots["embedding"].append(torch.cat([dry, reference - dry], 1))
-            spots["brightness"].append(brightness(pairs.reference, encoder.sample_rate))
-            spots["depth"].append(depth(pairs.reference, encoder.sample_rate))
+            found = timbre(pairs.reference, encoder.sample_rate)
+            spots["brightness"].append(found[:, 0])
+            spots["depth"].append(found[:, 1])
             spots["names"] += [name] * len(pairs)
     for key in ("embedding", "brightness", "depth"):
         spots[key] = torch.cat(spots[key])
@@ -61,32 +63,25 @@ def _probe(x: Tensor, y: Tensor, tested: Tensor, truth: Tensor, count: int) -> f
 
 
 @torch.no_grad()
-def sobol(encoder: Encoder, clips: Clips, items: int = 256) -> dict[str, Any]:
-    """Total-order Sobol index of the decoder's output for every dimension of the latent.
-
-    ``S_i = E |g(z) - g(z with z_i from another item)|^2 / (2 Var g)``: what share of the rebuilt
-    spectrum's variance a dimension takes part in. An unused one has none, however wide it is.
-    """
+def dims_of(encoder: Encoder, clips: Clips, items: int = 256) -> dict[str, Any]:
+    """What the beta-VAE's latent uses, by `dspcore.latent.diagnostics`."""
     assert isinstance(encoder, Vae)
-    windows = encoder.windows(encoder.spectrogram(clips.audio)).flatten(0, 1)[:items]
-    mean, log_variance = encoder.moments(windows)
+    vae = encoder
+    windows = vae.windows(vae.spectrogram(clips.audio)).flatten(0, 1)[:items]
+    mean, log_variance = vae.moments(windows)
 
     def decoded(z: Tensor) -> Tensor:
-        return encoder.decoder(encoder.unfold(z).unflatten(1, encoder.small)).flatten(1)
+        return vae.decoder(vae.unfold(z).unflatten(1, vae.small))
 
-    base = decoded(mean)
-    variance = float(base.var(0).sum())
-    other = mean.roll(1, 0)
-    index = []
-    for i in range(mean.shape[1]):
-        mixed = mean.clone()
-        mixed[:, i] = other[:, i]
-        index.append(float((decoded(mixed) - base).square().sum(1).mean()) / (2 * variance))
-    bits = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(0) / 0.6931
+    index = diagnostics.sobol(decoded, mean)
+    bits = kl_bits(mean, (log_variance / 2).exp()).mean(0)
     return {
         "dims": len(index),
-        "used (Sobol above 1 %)": sum(s > 0.01 for s in index),
-        "under half a bit": int((bits < 0.5).sum()),
-        "active units (variance of the mean above 0.01)": int((mean.var(0) > 0.01).sum()),
-        "sobol": sorted(index, reverse=True),
+        "used (Sobol above 1 %)": diagnostics.dims_used(index),
+        "used (Sobol of principal components)": diagnostics.dims_used(
+            diagnostics.principal_sobol(decoded, mean)
+        ),
+        "under half a bit": diagnostics.dims_under(bits)[0],
+        "active units (variance of the mean above 0.01)": diagnostics.active_units(mean),
+        "sobol": index.sort(descending=True).values.tolist(),
     }

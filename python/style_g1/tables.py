@@ -23,6 +23,17 @@ def write_results(results: dict[str, Any], path: Path) -> None:
         *[f"| {part} | {s:.1f} |" for part, s in results["cpu_seconds"].items()],
         f"| in all | {sum(results['cpu_seconds'].values()):.0f} |",
         "",
+    ]
+    if "recognised" in results:
+        lines += _heard(results)
+    for data in dict.fromkeys(row["data"] for row in rows):
+        lines += [f"## {data}", ""]
+        lines += _table([row for row in rows if row["data"] == data])
+    path.write_text("\n".join(lines).rstrip() + "\n")
+
+
+def _heard(results: dict[str, Any]) -> list[str]:
+    return [
         "## Which effect was it?",
         "",
         "Linear probe on the difference of the pair's features; the test clips are others.",
@@ -38,10 +49,6 @@ def write_results(results: dict[str, Any], path: Path) -> None:
         + ", ".join(f"{s:.3f}" for s in results["latent"]["sobol"][:12]),
         "",
     ]
-    for data in dict.fromkeys(row["data"] for row in rows):
-        lines += [f"## {data}", ""]
-        lines += _table([row for row in rows if row["data"] == data])
-    path.write_text("\n".join(lines).rstrip() + "\n")
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
