@@ -267,7 +267,19 @@ def transfer(
 @click.option("--effect", "names", multiple=True, required=True, help="To hear; repeat it.")
 @click.option("--data", required=True, help="Folder with recordings.")
 @click.option("--out", required=True, help="File for the encoder.")
-@click.option("--kind", default="conv", show_default=True, help="conv or vae.")
+@click.option(
+    "--kind", default="conv", show_default=True, help="conv or vae; any other with --pairing."
+)
+@click.option(
+    "--pairing", type=click.Choice(["vae"]), help="Learn a latent of pairs, too (-O pairing=vae)."
+)
+@click.option(
+    "--perceptual",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="How much a vae's latent is tied to brightness and depth.",
+)
+@click.option("--start", help="File of weights to begin with; what fits is taken, and told.")
 @click.option("--schedule", type=click.Choice(["mixed", "per-epoch"]), default="mixed")
 @click.option("--sample-rate", type=click.IntRange(8000), default=44_100, show_default=True)
 @click.option("--seconds", type=click.FloatRange(1.0), default=2.7, show_default=True)
@@ -284,6 +296,9 @@ def pretrain(
     data: str,
     out: str,
     kind: str,
+    pairing: str | None,
+    perceptual: float,
+    start: str | None,
     schedule: str,
     sample_rate: int,
     seconds: float,
@@ -303,7 +318,8 @@ def pretrain(
     from dspcore.style import pretraining as learning
 
     config = learning.Pretraining(
-        kind=kind, schedule=schedule, pairs=pairs, validation=validation,
+        kind=kind, pairing=pairing or "", perceptual=perceptual, start=start,
+        schedule=schedule, pairs=pairs, validation=validation,
         epochs=epochs, patience_effects=patience, seed=seed,
         folder=f"{out}.run", progress=True,
     )  # fmt: skip
@@ -318,4 +334,6 @@ def pretrain(
     done = learning.pretrain(effects, train_clips, held_clips, config)
     done.encoder.save(out)
     shutil.rmtree(f"{out}.run", ignore_errors=True)
+    if done.loaded is not None:
+        click.echo(f"{start}: {done.loaded}", err=True)
     click.echo(f"{out}: written, {done.epochs} epochs, the best was {done.best_epoch}")

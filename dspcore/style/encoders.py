@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dspcore import registry
 from dspcore.errors import UserError
 from dspcore.style.metrics import mel_bank
+from dspcore.style.pair_encoder import PairEncoder
 from dspcore.train import Checkpoint
 
 #: Powers below this count alike: -100 dB for a sine at full scale.
@@ -36,10 +37,13 @@ class Encoder(nn.Module):
     name: ClassVar[str] = "encoder"
     #: Least length of a sound, in seconds.
     shortest_s: ClassVar[float] = 0.1
+    #: What makes one latent of two sounds' features, for the pairing "vae", where it has learnt.
+    pair_encoder: PairEncoder | None
 
     def __init__(self, sample_rate: int, **options: Any) -> None:
         super().__init__()
         self.sample_rate, self.options, self.frozen = int(sample_rate), options, False
+        self.pair_encoder = None
 
     def features(self, sound: Tensor) -> Tensor:
         """(b, c, t), long enough, to (b, d)."""
@@ -90,6 +94,8 @@ class Encoder(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and options as safetensors."""
         facts = {"encoder": self.name, "sample_rate": self.sample_rate, "options": self.options}
+        if self.pair_encoder is not None:
+            facts["pair_encoder"] = self.pair_encoder.options
         Checkpoint(dict(self.state_dict()), facts).save(Path(path))
 
 
@@ -103,6 +109,8 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
     if "encoder" not in file.state:
         raise UserError(f"{path}: is no encoder of dspcore; `dspcore style pretrain` writes one")
     made = make_encoder(file.state["encoder"], file.state["sample_rate"], **file.state["options"])
+    if file.state.get("pair_encoder"):
+        made.pair_encoder = PairEncoder(**file.state["pair_encoder"])
     made.load_state_dict(file.tensors)
     return made.freeze()
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from dspcore.style.pair_encoder import PairEncoder
 from dspcore.style.pairing import Pairing
 
 
@@ -20,6 +21,7 @@ class Head(nn.Module):
         pairing: As `Pairing` names them.
         hidden: Widths of the layers between.
         dropout: Share of the inputs that is left out while training.
+        pair_encoder: Of the encoder, for the pairing "vae".
     """
 
     def __init__(
@@ -29,9 +31,11 @@ class Head(nn.Module):
         pairing: str = "concat+diff",
         hidden: Sequence[int] = (128, 64),
         dropout: float = 0.1,
+        pair_encoder: PairEncoder | None = None,
     ) -> None:
         super().__init__()
-        self.pairing = Pairing(pairing, dims)
+        self.dims = dims
+        self.pairing = Pairing(pairing, dims, pair_encoder)
         self.register_buffer("mean", torch.zeros(self.pairing.dims))
         self.register_buffer("deviation", torch.ones(self.pairing.dims))
         self.mean: Tensor

@@ -18,8 +18,11 @@ from dspcore.errors import UserError, nearest
 from dspcore.style.clips import Clips
 from dspcore.style.convolutional import Conv, Vae
 from dspcore.style.encoders import Encoder, make_encoder
+from dspcore.style.pair_training import train_pair_encoder
 from dspcore.style.pairs import PairSource, RenderCache, batches
+from dspcore.style.perceptual import unlikeness
 from dspcore.style.rendering import AnyEffect
+from dspcore.style.timbre import timbre
 
 #: How effects take turns: one in each epoch, or all in every batch.
 SCHEDULES = ("mixed", "per-epoch")
@@ -30,8 +33,14 @@ class Pretraining:
     """How an encoder is trained.
 
     Attributes:
-        kind: conv, which learns which effect was used and how it was set; or vae, which learns to
-            rebuild spectra.
+        kind: conv, which learns which effect was used and how it was set; vae, which learns to
+            rebuild spectra; or, where a pair encoder is to learn, any other.
+        pairing: "vae": a pair encoder learns after it, on the same pairs.
+        latent: Of the pair encoder.
+        pair_steps: Of the pair encoder, at most.
+        perceptual: Weight of what ties distances in a vae's latent to brightness and depth
+            (`unlikeness`).
+        start: File with weights to begin with, of this kind or another; what fits is taken.
         schedule: mixed, or per-epoch, in which every epoch is of one effect, in turn.
         pairs: In an epoch.
         validation: Pairs of every effect in the fixed validation set.
@@ -47,6 +56,11 @@ class Pretraining:
     """
 
     kind: str = "conv"
+    pairing: str = ""
+    latent: int = 32
+    pair_steps: int = 1500
+    perceptual: float = 0.0
+    start: str | None = None
     schedule: str = "mixed"
     pairs: int = 250
     validation: int = 25
@@ -70,6 +84,8 @@ class Pretrained:
         best_epoch: Whose weights it has.
         history: Validation loss after each epoch.
         sources: Training pairs of every effect.
+        pair_history: Validation loss of the pair encoder.
+        loaded: What was taken of the weights to begin with.
     """
 
     encoder: Encoder
@@ -77,6 +93,8 @@ class Pretrained:
     best_epoch: int
     history: list[float] = field(default_factory=list)
     sources: list[PairSource] = field(default_factory=list)
+    pair_history: list[float] = field(default_factory=list)
+    loaded: train.Loaded | None = None
 
 
 def pretrain(
@@ -98,22 +116,31 @@ def pretrain(
         raise UserError(
             f"style: no schedule {config.schedule!r}; {nearest(config.schedule, SCHEDULES)}"
         )
+    if config.pairing not in ("", "vae"):
+        raise UserError(f"style: of the pairings only 'vae' learns here, got {config.pairing!r}")
     torch.manual_seed(config.seed)
     encoder = make_encoder(config.kind, training.sample_rate)
-    if not isinstance(encoder, Conv):
-        raise UserError(f"style: the encoder {config.kind!r} has nothing to learn; use conv or vae")
-    return _Run(encoder, effects, training, validation, config).go()
+    if not (isinstance(encoder, Conv) or config.pairing):
+        raise UserError(
+            f"style: the encoder {config.kind!r} has nothing to learn; use conv or vae, "
+            "or give it a pair encoder (pairing 'vae')"
+        )
+    if config.perceptual and not isinstance(encoder, Vae):
+        raise UserError(f"style: perceptual ties the latent of a vae, got kind {config.kind!r}")
+    loaded = train.load_matching(encoder, config.start) if config.start else None
+    return _Run(encoder, effects, training, validation, config).go(loaded)
 
 
 class _Run:
     def __init__(
         self,
-        encoder: Conv,
+        encoder: Encoder,
         effects: Sequence[AnyEffect],
         training: Clips,
         validation: Clips,
         config: Pretraining,
     ) -> None:
+        self.encoder = encoder
         self.config, self.effects, self.count = config, effects, len(effects)
         cache = RenderCache()
         per_effect = (
@@ -129,7 +156,6 @@ class _Run:
             ).all()
             for i, e in enumerate(effects)
         ]
-        self.model = _Ears(encoder, [e.num_params for e in effects], config.beta)
         self.steps = max(1, config.pairs // config.batch)  # of an epoch
         self.history: list[float] = []
 
@@ -165,13 +191,30 @@ class _Run:
         self.history.append(sum(found) / len(found))
         return self.history[-1]
 
-    def go(self) -> Pretrained:
+    def go(self, loaded: train.Loaded | None) -> Pretrained:
+        """The encoder, then its pair encoder, as far as they learn."""
+        epochs, best = self._ears() if isinstance(self.encoder, Conv) else (0, 0)
+        self.encoder.freeze()
+        paired: list[float] = []
+        if self.config.pairing:
+            folder = Path(self.config.folder) / "pairs" if self.config.folder else None
+            paired = train_pair_encoder(
+                self.encoder, self.sources, self.fixed, latent=self.config.latent,
+                steps=self.config.pair_steps,
+                seed=self.config.seed, folder=folder, progress=self.config.progress,
+            )  # fmt: skip
+        return Pretrained(self.encoder, epochs, best, self.history, self.sources, paired, loaded)
+
+    def _ears(self) -> tuple[int, int]:
         config = self.config
+        assert isinstance(self.encoder, Conv)
+        sizes = [e.num_params for e in self.effects]
+        model = _Ears(self.encoder, sizes, config.beta, config.perceptual)
         turns = self.count if config.schedule == "per-epoch" else 1
         keep: Any = nullcontext(config.folder) if config.folder else tempfile.TemporaryDirectory()
         with keep as folder:
             done = train.fit(
-                self.model,
+                model,
                 self.loss,
                 self.batch,
                 train.FitConfig(
@@ -189,22 +232,18 @@ class _Run:
                 ),
                 validate=self.validate,
             )
-            train.load_weights(self.model, Path(str(folder)))
-        return Pretrained(
-            self.model.encoder.freeze(),
-            done.step // self.steps,
-            done.best_step // self.steps,
-            self.history,
-            self.sources,
-        )
+            train.load_weights(model, Path(str(folder)))
+        return done.step // self.steps, done.best_step // self.steps
 
 
 class _Ears(nn.Module):
     """An encoder with what it has to say while it learns."""
 
-    def __init__(self, encoder: Conv, params: Sequence[int], beta: float) -> None:
+    def __init__(
+        self, encoder: Conv, params: Sequence[int], beta: float, perceptual: float
+    ) -> None:
         super().__init__()
-        self.encoder, self.beta = encoder, beta
+        self.encoder, self.beta, self.perceptual = encoder, beta, perceptual
         dims = 3 * int(encoder.options["dims"])
         wide = 0 if isinstance(encoder, Vae) else 64
         self.which = nn.Linear(dims, len(params)) if wide else None
@@ -217,8 +256,13 @@ class _Ears(nn.Module):
     def forward(self, dry: Tensor, reference: Tensor, p: Tensor, effect: int) -> dict[str, Tensor]:
         """Loss and parts of pairs through one effect."""
         if isinstance(self.encoder, Vae):
-            mel = self.encoder.spectrogram(torch.cat([dry, reference]))
-            return self.encoder.loss(mel, self.beta)
+            both = torch.cat([dry, reference])
+            parts = self.encoder.loss(self.encoder.spectrogram(both), self.beta)
+            if self.perceptual:
+                heard = timbre(both, self.encoder.sample_rate)
+                parts["unlike"] = unlikeness(self.encoder.features(both), heard)
+                parts["loss"] = parts["loss"] + self.perceptual * parts["unlike"]
+            return parts
         first, second = self.encoder(torch.cat([dry, reference])).chunk(2)
         paired = torch.cat([first, second, second - first], dim=1)
         assert self.which is not None

@@ -6,6 +6,7 @@ from dspcore.train.config import AverageConfig, FitConfig, OptimizerConfig, conf
 from dspcore.train.data import Replayed, Shuffled
 from dspcore.train.fit import DivergedError, Fitted, fit
 from dspcore.train.groups import param_groups
+from dspcore.train.partial import Loaded, load_matching
 from dspcore.train.phase import Moved, Phase
 from dspcore.train.record import Run, Series, read_run
 from dspcore.train.samplers import AnchorSampler, ClipDataset, Points
@@ -23,6 +24,7 @@ __all__ = [
     "DivergedError",
     "FitConfig",
     "Fitted",
+    "Loaded",
     "Moved",
     "OptimizerConfig",
     "Phase",
@@ -37,6 +39,7 @@ __all__ = [
     "Trackers",
     "config_text",
     "fit",
+    "load_matching",
     "load_weights",
     "param_groups",
     "plot_statistics",

@@ -16,6 +16,7 @@ from dspcore import style
 from dspcore.cli import main
 from dspcore.errors import UserError
 from dspcore.style import Budget, Clips, PairSource, load_head, make_controller, make_encoder
+from dspcore.style.clips import resampled
 from dspcore.style.evaluation import advice
 from dspcore.style.pretraining import Pretraining, pretrain
 from dspcore.style.rendering import AnyEffect, effect_named
@@ -199,6 +200,24 @@ def test_bad_input_says_what_was_wanted(
         make_controller("regress").prepare(effect).params(sound[None], sound[None])
     with pytest.raises(UserError, match="no pairing 'sum'"):
         prepared("regress", effect, sources, pairing="sum")
+
+
+def test_channels_and_rates_may_differ(
+    effect: AnyEffect, sources: list[PairSource], clips: Clips
+) -> None:
+    made = prepared("regress", effect, sources)
+    stereo = torch.cat([clips.audio[0], 0.5 * clips.audio[1]])
+    high = effect_named("tilt_eq+ladder_filter", 48_000)
+    slow = resampled(stereo, RATE, 48_000)
+    for dry, reference in ((slow, clips.audio[2]), (slow[:1], stereo)):
+        found = style.transfer(
+            made, dry, reference, sample_rate=48_000, reference_rate=RATE, effect=high
+        )
+        assert found.result.shape == dry.shape
+        assert bool(found.result.isfinite().all())
+        assert found.effect is not None
+    with pytest.raises(UserError, match="the reference is silent"):
+        style.transfer(made, stereo, 0 * stereo, sample_rate=RATE)
 
 
 def test_short_recordings_are_joined_and_never_lost(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +38,16 @@ class Heard:
         self.pairs: Pairs = source.all()
         self.dry, self.reference = source.heard(controller.encoder)
 
+    def part(self, rows: Tensor) -> Heard:
+        """Some of them, by their numbers or a mask."""
+        some = copy(self)
+        some.pairs, some.dry, some.reference = (
+            self.pairs[rows],
+            self.dry[rows],
+            self.reference[rows],
+        )
+        return some
+
     def settings(self, head: Head, rows: Tensor | slice = slice(None)) -> Tensor:
         """What a head says of some of them, (b, num_params), float64."""
         return head(self.dry[rows], self.reference[rows]).double()
@@ -46,7 +57,7 @@ class HeadController(Controller):
     """Base of controllers with a `Head`.
 
     Args:
-        pairing: How the two sounds' features meet: concat, diff, concat+diff, film.
+        pairing: How the two sounds' features meet: concat, diff, concat+diff, film, vae.
         hidden: Width of the first layer; the second has half of it.
         lr: Learning rate at first.
         batch: Pairs in a step.
@@ -107,14 +118,14 @@ class HeadController(Controller):
     def kept(self) -> dict[str, Any]:
         """How the head was built."""
         assert self.head is not None
-        dims = len(self.head.mean) // {"concat": 2, "diff": 1, "film": 2}.get(self.pairing, 3)
-        return {"dims": dims, "pairing": self.pairing, "hidden": self.hidden}
+        return {"dims": self.head.dims, "pairing": self.pairing, "hidden": self.hidden}
 
-    def restore(self, effect: AnyEffect, encoder: Any, facts: dict[str, Any]) -> None:
+    def restore(self, effect: AnyEffect, encoder: Encoder | None, facts: dict[str, Any]) -> None:
         """A head of that build."""
         self.pairing, self.hidden = facts["pairing"], facts["hidden"]
         sizes = (self.hidden, self.hidden // 2)
-        self.head = Head(facts["dims"], effect.num_params, self.pairing, sizes)
+        latent = None if encoder is None else encoder.pair_encoder
+        self.head = Head(facts["dims"], effect.num_params, self.pairing, sizes, pair_encoder=latent)
 
     def begin(self, training: Heard) -> Head:
         """A new head that knows the spread of the training features."""
