@@ -22,16 +22,17 @@ _BLOCK = 32  # samples of the envelope that are taken together, at 44.1 kHz
 Row = NDArray[np.float32]
 
 
-def onsets(clear: Tensor, sample_rate: int, power: Tensor) -> list[list[int]]:
+def onsets(clear: Tensor, sample_rate: int, squares: Tensor) -> list[list[int]]:
     """In samples, at least one of each sound.
 
     Args:
         clear: (b, t), with a peak of 1.
         sample_rate: In Hz.
-        power: Of centred windows, (b, frames, bins), a quarter of a window apart.
+        squares: Of real and imaginary parts in turn of the spectra of centred windows, a quarter of
+            a window apart, (b, frames, 2 bins).
     """
-    rise = strengths(power, sample_rate)
-    hop = (power.shape[2] - 1) // 2
+    rise = strengths(squares, sample_rate)
+    hop = (squares.shape[2] // 2 - 1) // 2
     block = max(1, round(_BLOCK * sample_rate / RATE))
     envelope = held_peaks(clear, sample_rate, block).numpy()
     found = zip(rise.numpy(), _picked(rise), envelope, strict=True)
@@ -40,14 +41,14 @@ def onsets(clear: Tensor, sample_rate: int, power: Tensor) -> list[list[int]]:
     ]
 
 
-def strengths(power: Tensor, sample_rate: int) -> Tensor:
+def strengths(squares: Tensor, sample_rate: int) -> Tensor:
     """How much the mel spectrum rises from frame to frame, in dB, mean over bands, (b, frames)."""
-    parts = _slaney(sample_rate, power.shape[2])
-    mel = torch.cat([power[:, :, first : first + len(bank)] @ bank for first, bank in parts], dim=2)
+    parts = _slaney(sample_rate, squares.shape[2] // 2)
+    mel = torch.cat([squares[:, :, i : i + len(bank)] @ bank for i, bank in parts], dim=2)
     level = 10 * mel.clamp_(min=1e-30).log10_()
     level = level.maximum(level.amax((1, 2), keepdim=True) - 80)
     rise = level.diff(dim=1).clamp_(min=0).mean(2)
-    return functional.pad(rise, (3, 0))[:, : power.shape[1]]
+    return functional.pad(rise, (3, 0))[:, : squares.shape[1]]
 
 
 def held_peaks(clear: Tensor, sample_rate: int, block: int) -> Tensor:
@@ -188,7 +189,8 @@ def _standing_out(level: NDArray[np.float64], tops: list[int], least: float) -> 
 def _slaney(sample_rate: int, bins: int) -> list[tuple[int, Tensor]]:
     """Triangles of equal area on Slaney's mel scale to 22.05 kHz at least, 128 in parts of 16.
 
-    Each part is where its first bin is, and (bins of the part, 16): most of the whole is nothing.
+    Each part is where its first square is, and (squares of the part, 16), two for each bin: most of
+    the whole is nothing.
     """
     step = math.log(6.4) / 27
     top = 15 + math.log(max(sample_rate, RATE) / 2 / 1000) / step
@@ -201,5 +203,5 @@ def _slaney(sample_rate: int, bins: int) -> list[tuple[int, Tensor]]:
     for part in bank.split(16, dim=1):
         used = part.any(1).nonzero()[:, 0]
         first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
-        parts.append((first, part[first:last].contiguous()))
+        parts.append((2 * first, part[first:last].repeat_interleave(2, 0)))
     return parts

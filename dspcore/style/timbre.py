@@ -32,8 +32,8 @@ _AT_ONCE = 2  # sounds whose spectra are held at a time: they stay in the cache
 
 def timbre(sound: Tensor, sample_rate: int) -> Tensor:
     """`brightness` and `depth`, (b, c, t) to (b, 2), in less time than one after the other."""
-    parts = [_both(part, sample_rate) for part in _clear(sound, sample_rate).split(_AT_ONCE)]
-    return torch.cat(parts)
+    parts = sound.split(_AT_ONCE)
+    return torch.cat([_both(_clear(part, sample_rate), sample_rate) for part in parts])
 
 
 def brightness(sound: Tensor, sample_rate: int) -> Tensor:
@@ -42,8 +42,10 @@ def brightness(sound: Tensor, sample_rate: int) -> Tensor:
     ``4.613 log10(r) + 17.379 log10(c) + 17.435``: r is the share of power above 2 kHz, c the
     centroid in Hz of what lies above 100 Hz, each a mean over windows of 46 ms weighted by power.
     """
-    clear = _clear(sound, sample_rate)
-    return torch.cat([_bright(*_short(x, sample_rate)) for x in clear.split(_AT_ONCE)])
+    found = []
+    for part in sound.split(_AT_ONCE):
+        found.append(_bright(_short(_clear(part, sample_rate), sample_rate), sample_rate))
+    return torch.cat(found)
 
 
 def depth(sound: Tensor, sample_rate: int) -> Tensor:
@@ -56,18 +58,22 @@ def depth(sound: Tensor, sample_rate: int) -> Tensor:
 
 
 def _both(clear: Tensor, sample_rate: int) -> Tensor:
-    power, hz = _short(clear, sample_rate)
-    return torch.stack([_bright(power, hz), _deep(clear, sample_rate, power)], dim=1)
+    short = _short(clear, sample_rate)
+    return torch.stack([_bright(short, sample_rate), _deep(clear, sample_rate, short)], dim=1)
 
 
 def _clear(sound: Tensor, sample_rate: int) -> Tensor:
     """Channels summed, what lies below 20 Hz taken away, with a peak of 1, (b, t)."""
+    mono = sound.float().sum(1, keepdim=True)
+    clear = ops.sosfilt(mono, _above_20_hz(sample_rate))[0][:, 0]
+    return clear / clear.abs().amax(1, keepdim=True)
+
+
+@lru_cache(maxsize=16)
+def _above_20_hz(sample_rate: int) -> Tensor:
     from scipy.signal import butter
 
-    once = torch.from_numpy(butter(2, 20.0, "high", fs=sample_rate, output="sos"))
-    mono = sound.float().sum(1, keepdim=True)
-    clear = ops.sosfilt(mono, once.expand(3, -1))[0][:, 0]
-    return clear / clear.abs().amax(1, keepdim=True)
+    return torch.from_numpy(butter(2, 20.0, "high", fs=sample_rate, output="sos")).expand(3, -1)
 
 
 def _windows(sample_rate: int, samples: int) -> int:
@@ -75,55 +81,54 @@ def _windows(sample_rate: int, samples: int) -> int:
     return max(32, 32 * round(samples * sample_rate / RATE / 32))
 
 
-def _short(clear: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:
-    """Power of windows of 46 ms every 12 ms, centred, (b, frames, bins), and the bins in Hz."""
+def _short(clear: Tensor, sample_rate: int) -> Tensor:
+    """`_squares` of windows of 46 ms every 12 ms, centred."""
     n = _windows(sample_rate, 4 * HOP)
     padded = functional.pad(clear, (n // 2, n // 2))
-    return _power(padded, n, torch.hann_window(n)), torch.linspace(0, sample_rate / 2, n // 2 + 1)
+    return _squares(torch.fft.rfft(padded.unfold(1, n, n // 4) * torch.hann_window(n)))
 
 
-def _power(sound: Tensor, n: int, window: Tensor, *, flat: bool = False) -> Tensor:
-    """Of windows that overlap by three quarters, (b, frames, bins); `flat` takes their means."""
-    frames = sound.unfold(1, n, n // 4)
-    if flat:
-        frames = frames - frames.mean(2, keepdim=True)
-    spectrum = torch.fft.rfft(frames * window)
-    power = spectrum.real.square().add_(spectrum.imag.square())
-    power[..., 0] /= 2  # of one side alone, as the last
-    power[..., -1] /= 2
-    return power.mul_(2 / window.sum().square())
+def _squares(spectrum: Tensor) -> Tensor:
+    """(b, frames, bins) to squares of real and imaginary parts in turn, (b, frames, 2 bins).
+
+    Their sums are powers, of one side of the spectrum: its ends count half. To be weighed, they
+    need not be added first.
+    """
+    spectrum[..., 0] /= math.sqrt(2)
+    spectrum[..., -1] /= math.sqrt(2)
+    return torch.view_as_real(spectrum).square_().flatten(2)
 
 
-def _bright(power: Tensor, hz: Tensor) -> Tensor:
+def _bright(short: Tensor, sample_rate: int) -> Tensor:
     # Windows that lie within the sound; a mean weighted by power is a ratio of sums.
-    total = (power[:, 2:-2] if power.shape[1] > 4 else power).sum(1)
-    rate = round(2 * float(hz[-1]))
-    high = total @ _passes(rate, len(hz), 2000.0, "high")
-    above = total * _passes(rate, len(hz), 100.0, "high")
-    share = high / total.sum(1)
-    centroid = (above @ hz) / above.sum(1)
+    total = (short[:, 2:-2] if short.shape[1] > 4 else short).sum(1)
+    whole, high, above, moment = functional.linear(
+        total, _weights(sample_rate, short.shape[2])
+    ).unbind(1)
     a, b, c = _BRIGHTNESS
-    return a * share.log10() + b * centroid.log10() + c
+    return a * (high / whole).log10() + b * (moment / above).log10() + c
 
 
 def _deep(clear: Tensor, sample_rate: int, short: Tensor) -> Tensor:
     n = _windows(sample_rate, 8 * HOP)
-    held = functional.pad(clear, (0, max(0, n - clear.shape[1])))
-    power = _power(held, n, torch.hamming_window(n), flat=True)
-    hz = torch.linspace(0, sample_rate / 2, power.shape[2])
-    low, lower = (_passes(sample_rate, len(hz), corner, "low") for corner in (2000.0, 500.0))
-    few = int((hz < 8000).sum())  # beyond, the filters leave -72 dB
-    weights = torch.stack([low, low * hz, lower], dim=1)[:few]
+    frames = functional.pad(clear, (0, max(0, n - clear.shape[1]))).unfold(1, n, n // 4)
+    spectrum = torch.fft.rfft(frames * torch.hamming_window(n))
+    mean = frames.mean(2)  # what the window makes of it is in two bins
+    spectrum[..., 0] -= 0.54 * n * mean
+    spectrum[..., 1] += 0.23 * n * mean
+    squares = _squares(spectrum).mul_(2 / (0.54 * n) ** 2)
     # Of every window: power, power below 2 kHz, its moment, and power below 500 Hz.
-    frames = power.sum(2)
-    under, moment, bass = (power[:, :, :few] @ weights).unbind(2)
-    heard = frames > 1e-3  # -60 dB and below do not count, but weigh
-    whole = frames.sum(1)
-    centre = (frames * heard * moment / under.clamp(min=1e-30)).sum(1) / whole
+    power, under, moment, bass = functional.linear(
+        squares, _low_weights(sample_rate, squares.shape[2])
+    ).unbind(2)
+    heard = power > 1e-3  # -60 dB and below do not count, but weigh
+    whole = power.sum(1)
+    centre = (power * heard * moment / under.clamp(min=1e-30)).sum(1) / whole
     share = (heard * bass).sum(1) / whole
     length = torch.tensor(_durations(clear, sample_rate, short)).log10()
-    pitch = torch.tensor([first_peak(row) for row in power.sum(1).double().numpy()])
-    pitch = (pitch * float(hz[1])).clamp(min=1.0).log10()
+    summed = squares.sum(1).unflatten(1, (-1, 2)).sum(2).double().numpy()
+    pitch = torch.tensor([first_peak(row) for row in summed])
+    pitch = (pitch * (sample_rate / n)).clamp(min=1.0).log10()
     gate = share**10 / (share**10 + 0.2)
     features = (centre.clamp(max=2000.0), share, length, pitch, share * length, gate * length)
     regression = torch.tensor(_DEPTH[:-1], dtype=torch.float64)
@@ -150,10 +155,26 @@ def _durations(clear: Tensor, sample_rate: int, short: Tensor) -> list[float]:
     return out
 
 
-@lru_cache(maxsize=64)
-def _passes(sample_rate: int, bins: int, corner_hz: float, kind: str) -> Tensor:
-    """Power response of a second-order Butterworth filter run three times."""
+@lru_cache(maxsize=16)
+def _weights(sample_rate: int, squares: int) -> Tensor:
+    """For brightness: all, above 2 kHz, above 100 Hz, and the moment of that, (4, squares)."""
+    hz = torch.linspace(0, sample_rate / 2, squares // 2)
+    high, above = (1 - _below(sample_rate, squares // 2, corner) for corner in (2000.0, 100.0))
+    rows = [torch.ones_like(hz), high**3, above**3, above**3 * hz]
+    return torch.stack(rows).repeat_interleave(2, 1)
+
+
+@lru_cache(maxsize=16)
+def _low_weights(sample_rate: int, squares: int) -> Tensor:
+    """For depth: all, below 2 kHz, the moment of that, and below 500 Hz, (4, squares)."""
+    hz = torch.linspace(0, sample_rate / 2, squares // 2)
+    low, lower = (_below(sample_rate, squares // 2, corner) for corner in (2000.0, 500.0))
+    rows = [torch.ones_like(hz), low**3, low**3 * hz, lower**3]
+    return torch.stack(rows).repeat_interleave(2, 1)
+
+
+def _below(sample_rate: int, bins: int, corner_hz: float) -> Tensor:
+    """Power response of a second-order Butterworth low-pass; what is missing is the high-pass's."""
     w = torch.linspace(0, math.pi, bins, dtype=torch.float64)[:-1]
     ratio = torch.tan(w / 2) / math.tan(math.pi * corner_hz / sample_rate)
-    low = torch.cat([1 / (1 + ratio**4), torch.zeros(1, dtype=torch.float64)])
-    return ((low if kind == "low" else 1 - low) ** 3).float()
+    return torch.cat([1 / (1 + ratio**4), torch.zeros(1, dtype=torch.float64)]).float()

@@ -110,9 +110,8 @@ def test_unlikeness_asks_for_shapes_not_sizes() -> None:
     far = unlikeness(other, z)
     far.backward()
     assert other.grad is not None
-    assert float(unlikeness((other - 0.5 * other.grad / other.grad.norm()).detach(), z)) < float(
-        far
-    )
+    nearer = (other - 0.5 * other.grad / other.grad.norm()).detach()
+    assert float(unlikeness(nearer, z)) < float(far.detach())
     with pytest.raises(ValueError, match="3 at least"):
         unlikeness(z[:2], z[:2])
 
