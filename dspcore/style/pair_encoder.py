@@ -11,9 +11,9 @@ from torch import Tensor, nn
 class PairEncoder(nn.Module):
     """A beta-VAE of the features of two sounds; gives the means of its latent, never drawn.
 
-    It rebuilds the features of the input and what the reference changes in them, each standardised
-    once, so that a small change counts as much as the content does. It belongs to one encoder:
-    weights, hash, freezing and file are the encoder's.
+    It hears both, and rebuilds what the reference changes in the features of the input: the decoder
+    is told the input, so that the latent need not hold it. Features are standardised once. It
+    belongs to one encoder: weights, hash, freezing and file are the encoder's.
 
     Args:
         dims: Of the features of one sound.
@@ -36,7 +36,7 @@ class PairEncoder(nn.Module):
         self.layers = nn.Sequential(nn.Linear(2 * dims, hidden), nn.LayerNorm(hidden), nn.GELU())
         self.out, self.spread = nn.Linear(hidden, latent), nn.Linear(hidden, latent)
         self.decoder = nn.Sequential(
-            nn.Linear(latent, hidden), nn.GELU(), nn.Linear(hidden, 2 * dims)
+            nn.Linear(latent + dims, hidden), nn.GELU(), nn.Linear(hidden, dims)
         )
 
     def standardise(self, dry: Tensor, reference: Tensor) -> None:
@@ -55,9 +55,10 @@ class PairEncoder(nn.Module):
         deep = self.layers(even)
         mean, log_variance = self.out(deep), self.spread(deep).clamp(-10, 5)
         z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        miss = (self.decoder(z) - even).square().mean()
+        told, change = even.chunk(2, dim=1)
+        miss = (self.decoder(torch.cat([z, told], dim=1)) - change).square().mean()
         kl = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean()
-        return {"loss": miss + beta * kl / even.shape[1], "rebuilt": miss, "kl": kl}
+        return {"loss": miss + beta * kl / change.shape[1], "rebuilt": miss, "kl": kl}
 
     def _even(self, dry: Tensor, reference: Tensor) -> Tensor:
         both = torch.cat([dry, reference - dry], dim=1)

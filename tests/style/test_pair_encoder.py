@@ -29,18 +29,19 @@ def clips() -> Clips:
     return Clips(0.25 * (sound / sound.abs().amax(1, keepdim=True))[:, None], RATE)
 
 
+@pytest.mark.slow
 def test_a_pair_encoder_learns_from_several_effects_and_heads_hear_through_it(
     clips: Clips, tmp_path: Path
 ) -> None:
     effects = [effect_named(name, RATE) for name in ("tilt_eq", "ladder_filter")]
     training, held = clips.split(12, 4)
     config = Pretraining(
-        kind="statistics", pairing="vae", latent=12, pair_steps=160, pairs=48, validation=6
+        kind="logmel", pairing="vae", latent=12, pair_steps=160, pairs=48, validation=6
     )
     done = pretrain(effects, training, held, config)
     assert done.epochs == 0  # of an encoder without weights
-    assert min(done.pair_history) < 0.98 * done.pair_history[0]
-    ears, plain = done.encoder, make_encoder("statistics", RATE)
+    assert min(done.pair_history) < 0.7 * done.pair_history[0]
+    ears, plain = done.encoder, make_encoder("logmel", RATE)
     assert ears.digest() != plain.digest()  # both parts have one hash
     before = ears.digest()
     torch.nn.Sequential(ears, torch.nn.BatchNorm1d(3)).train(True)
@@ -53,11 +54,10 @@ def test_a_pair_encoder_learns_from_several_effects_and_heads_hear_through_it(
 
     effect = effect_named("tilt_eq", RATE)
     sources = [
-        PairSource(effect, part, seed=i, count=count)
-        for i, (part, count) in enumerate(((training, 40), (training, 8), (held, 8)))
+        PairSource(effect, training, seed=i, count=count) for i, count in enumerate((40, 8, 12))
     ]
     made = make_controller("regress", pairing="vae")
-    made.prepare(effect, sources[0], sources[1], encoder=again, budget=Budget(steps=80))
+    made.prepare(effect, sources[0], sources[1], encoder=again, budget=Budget(steps=160))
     assert again.digest() == before
     pairs = sources[2].all()
     rows = [make_controller("nothing").prepare(effect), made]
@@ -116,6 +116,7 @@ def test_unlikeness_asks_for_shapes_not_sizes() -> None:
         unlikeness(z[:2], z[:2])
 
 
+@pytest.mark.slow
 def test_a_vae_can_be_tied_to_what_is_heard(clips: Clips) -> None:
     effects = [effect_named("tilt_eq", RATE)]
     found = []
