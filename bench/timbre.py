@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dspcore import audio, style
 
@@ -53,7 +54,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     brightness, depth = public(asked.models, asked.site)
-    sounds: dict[int, dict[str, np.ndarray]] = {44_100: {}, 8000: {}}
+    sounds: dict[int, dict[str, NDArray[np.float32]]] = {44_100: {}, 8000: {}}
     for path in sorted((asked.data / "sonic_pi").glob("*.flac"))[:: asked.every]:
         sound, rate = audio.read(path)
         if rate == 44_100:
@@ -61,7 +62,9 @@ def main() -> None:
     spoken = style.read_clips(asked.data / "fsdd", 8000, SECONDS, group="_[a-z]+_", limit=18)
     sounds[8000] = {f"speech {i}": clip[0].numpy() for i, clip in enumerate(spoken.audio)}
     depth(next(iter(sounds[44_100].values())).astype(float), 44_100)  # compiles
-    theirs, ours, spent = [], [], []
+    theirs: list[list[float]] = []
+    ours: list[list[float]] = []
+    spent: list[float] = []
     for rate, some in sounds.items():
         for name, sound in some.items():
             begin = time.process_time()

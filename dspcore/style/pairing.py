@@ -34,7 +34,7 @@ class Pairing(nn.Module):
                 "dspcore style pretrain --pairing vae"
             )
         self.kind = kind
-        self._latent = () if pair_encoder is None else (pair_encoder,)
+        self._latent: tuple[PairEncoder, ...] = () if pair_encoder is None else (pair_encoder,)
         self.dims = {"concat": 2, "diff": 1, "concat+diff": 3, "film": 2, "vae": 0}[kind] * dims
         if kind == "vae" and pair_encoder is not None:
             self.dims = pair_encoder.latent
