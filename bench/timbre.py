@@ -66,17 +66,18 @@ def main() -> None:
     ours: list[list[float]] = []
     spent: list[float] = []
     for rate, some in sounds.items():
-        for name, sound in some.items():
+        for name, each in some.items():
+            given = each.astype(float)
             begin = time.process_time()
             try:
-                found = [brightness(sound.astype(float), rate), depth(sound.astype(float), rate)]
+                found = [brightness(given, rate), depth(given, rate)]
             except (ValueError, IndexError) as error:
                 print(f"{name}: the public models fail: {error}", file=sys.stderr)
                 continue
-            if rate == 44_100 and len(sound) == int(SECONDS * rate):
+            if rate == 44_100 and len(each) == int(SECONDS * rate):
                 spent.append(time.process_time() - begin)
             theirs.append(found)
-            ours.append(style.timbre(torch.from_numpy(sound)[None, None], rate)[0].tolist())
+            ours.append(style.timbre(torch.from_numpy(each)[None, None], rate)[0].tolist())
     whole = [s for s in sounds[44_100].values() if len(s) == int(SECONDS * 44_100)][:32]
     batch = torch.from_numpy(np.stack(whole))[:, None]
     style.timbre(batch[:2], 44_100)
