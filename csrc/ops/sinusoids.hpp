@@ -92,8 +92,12 @@ struct Sinusoids {
       bool done = false;
 #ifndef __CUDACC__
       if constexpr (std::is_same_v<T, float>) {
-        done = grid.hop == 1 && grid.length > 0;
-        if (done) frequencies.value.bits == 32 ? audio_rate_sum<float>(*this, row) : audio_rate_sum<double>(*this, row);
+        const bool wide = frequencies.value.bits == 64;
+        done = grid.length > 0 && (grid.hop == 1 || wide);
+        if (done && grid.hop == 1)
+          wide ? audio_rate_sum<double>(*this, row) : audio_rate_sum<float>(*this, row);
+        else if (done)
+          frame_rate_sum(*this, row);
       }
 #endif
       for (std::int64_t t = done ? grid.length : 0; t < grid.length;) {

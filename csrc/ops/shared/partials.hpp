@@ -1,5 +1,5 @@
-// The backward pass of a bank of partials in float32 with controls per frame: partials lie on the lanes, so
-// no sum goes across them. A frame is taken in stretches of 32 samples, whose phases are whole numbers of
+// A bank of partials in float32 with controls per frame: partials lie on the lanes, so that only the output
+// is summed across them. A frame is taken in stretches of 32 samples, whose phases are whole numbers of
 // 2^-32 turns from a float64 phase on; what a stretch owes to the controls follows from a few moments.
 #pragma once
 
@@ -51,6 +51,55 @@ struct Moments {
     c3.to(cosine[3]);
   }
 };
+
+/// The output of a row; `bank` has the op's ports and attributes.
+template <class Bank>
+void frame_rate_sum(const Bank& bank, std::int64_t row) {
+  const FrameGrid grid(bank.attrs, bank.frequencies.size(2));
+  const std::int64_t partials = bank.frequencies.size(1);
+  const double hop = double(grid.hop);
+  const Series<double, double> last(bank.phase_out, row);
+  const Series<float, float> out(bank.y, row);
+  for (std::int64_t t = 0; t < grid.length;) {
+    const std::int64_t i = grid.frame(t), j = grid.next(i), left = grid.begin(i + 1) - t;
+    const int n = int(left < kStretch ? left : kStretch);
+    const double u = grid.place(i, t), ramp = n * (u + 0.5 * (n - 1)) / hop;
+    Floats sum[kStretch];
+    for (int m = 0; m < n; ++m) sum[m] = Floats(0.0f);
+    for (std::int64_t k0 = 0; k0 < partials; k0 += kFloats) {
+      const int lanes = int(partials - k0 < kFloats ? partials - k0 : kFloats);
+      std::uint32_t at[kFloats] = {}, step[kFloats] = {}, more[kFloats] = {};
+      float begin[kFloats] = {}, bend[kFloats] = {}, sick[kFloats] = {};
+      for (int l = 0; l < lanes; ++l) {
+        const Series<double, double> f(bank.frequencies, row, k0 + l);
+        const Series<float, float> a(bank.amplitudes, row, k0 + l);
+        const double p = last[k0 + l], f0 = f[i], rise = f[j] - f0;
+        const float a0 = a[i], slope = (a[j] - a0) / float(hop);
+        at[l] = rounded(p);
+        step[l] = rounded(f0 + rise * (u / hop));
+        more[l] = rounded(rise / hop);
+        begin[l] = a0 + slope * float(u);
+        bend[l] = slope;
+        sick[l] = float((p + f0 + rise) * 0.0);
+        last.put(k0 + l, wrap(p + f0 * n + rise * ramp));
+      }
+      Turns phase, d, dd;
+      std::memcpy(&phase, at, sizeof phase);
+      std::memcpy(&d, step, sizeof d);
+      std::memcpy(&dd, more, sizeof dd);
+      const Floats level = Floats::at(begin), lift = Floats::at(bend), lost = Floats::at(sick);
+      for (int m = 0; m < n; ++m) {
+        Floats s, c;
+        sines(phase, s, c);
+        phase += d;
+        d += dd;
+        sum[m] += (level + lift * Floats(float(m))) * s + lost;
+      }
+    }
+    for (int m = 0; m < n; ++m) out.put(t + m, total(sum[m]));
+    t += n;
+  }
+}
 
 /// The gradients of kFloats partials of a row, from k0 on; `bank` has the op's ports and attributes.
 template <class Bank>
