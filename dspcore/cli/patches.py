@@ -41,6 +41,11 @@ _OPENING = (
     click.option("--channel", type=click.Choice(["left", "mix", "all"]), help="[default: left]"),
     click.option("--overlay", help="TOML file with corrections of the parameters."),
     click.option("--only", help="Parameters that are free, with commas; the rest is fixed."),
+    click.option(
+        "--chance/--no-chance",
+        default=True,
+        help="Whether parameters that draw random numbers stay free.  [default: they do]",
+    ),
     click.option("--fix", multiple=True, metavar="NAME=VALUE", help="A parameter that is fixed."),
 )
 
@@ -115,7 +120,8 @@ def params(as_json: bool, **told: Any) -> None:
         scale = getattr(param, "scale", "")
         default = param.default
         shown = f"{default:.6g}" if isinstance(default, float) else str(default)
-        rows.append([param.name, param.kind, param.described(), scale, shown, gate, where])
+        kind = f"{param.kind}, chance" if param.chance else param.kind
+        rows.append([param.name, kind, param.described(), scale, shown, gate, where])
     click.echo(
         table(["parameter", "kind", "values", "scale", "default", "heard if", "group"], rows)
     )
@@ -128,6 +134,7 @@ def params(as_json: bool, **told: Any) -> None:
 @click.command()
 @_opening
 @click.option("--patches", "count", type=click.IntRange(2), default=16, show_default=True)
+@click.option("--more", type=click.IntRange(0), default=0, help="Patches that prove a level.")
 @click.option(
     "--level",
     "levels",
@@ -136,7 +143,7 @@ def params(as_json: bool, **told: Any) -> None:
     help="Try this one; several are possible.  [default: from the cheapest on]",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def audit(count: int, levels: tuple[Isolation, ...], as_json: bool, **told: Any) -> None:
+def audit(count: int, more: int, levels: tuple[Isolation, ...], as_json: bool, **told: Any) -> None:
     """Render patches of SYNTH forwards, backwards and each in a new process: are the bits the same?
 
     Says the cheapest isolation that makes them so, and remembers it for ``generate``: none, reset
@@ -144,13 +151,18 @@ def audit(count: int, levels: tuple[Isolation, ...], as_json: bool, **told: Any)
     synth and never played), process (a new one for each).
 
     \b
-    Example:
+    Examples:
         dspcore synth audit vst2:amsynth
+        dspcore synth audit vst2:amsynth --more 500
     """
     renderer, _ = _opened(told, workers=1)
     with renderer:
         found = patches.audit(
-            renderer, count, levels or None, progress=lambda text: click.echo(text, err=True)
+            renderer,
+            count,
+            levels or None,
+            more=more,
+            progress=lambda text: click.echo(text, err=True),
         )
     if not levels:
         remember(renderer, found)
@@ -164,9 +176,13 @@ def _audit_text(found: Audit) -> str:
         fresh = f"{level.equal_fresh}/{level.patches}"
         off = f"{level.distance_db:.1f} dB" if level.distance_db else ""
         speed = f"{1 / level.seconds:.1f}" if level.seconds else ""
-        cells = ["", "", "", "", level.problem] if level.problem else [same, fresh, off, speed, ""]
+        more = f"{level.more_equal}/{level.more}" if level.more else ""
+        cells = [same, fresh, more, off, speed, ""]
+        if level.problem:
+            cells = ["", "", "", "", "", level.problem]
         rows.append([level.isolation, *cells])
-    head = ["isolation", "any order", "as in a new process", "off by", "renders/s", "problem"]
+    head = ["isolation", "any order", "as in a new process", "more", "off by", "renders/s"]
+    head.append("problem")
     said = (
         f"{found.source}: use {found.chosen}"
         if found.clean
@@ -185,6 +201,7 @@ def _audit_text(found: Audit) -> str:
 @click.option("--isolation", type=click.Choice(ISOLATIONS), help="[default: what an audit finds]")
 @click.option("--floor", help="LUFS below which is drawn again, or none.  [default: -60]")
 @click.option("--ceiling", help="Peak in dBFS above which is drawn again, or none.  [default: 18]")
+@click.option("--tail", help="RMS of the last 50 ms in dBFS above which is drawn again.")
 @click.option("--shard-rows", type=click.IntRange(1), default=512, show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @click.option("--deadline", type=float, default=20.0, show_default=True, help="Seconds a render.")
@@ -204,6 +221,7 @@ def generate(
     isolation: str | None,
     floor: str | None,
     ceiling: str | None,
+    tail: str | None,
     shard_rows: int,
     workers: int | None,
     deadline: float,
@@ -219,8 +237,9 @@ def generate(
     """Draw patches of SYNTH, render them, and write them with their sounds into a folder.
 
     Row i of a split is the same whatever the order, the number of workers and the interruptions:
-    run the same command again to go on. Sounds that are silent, clipped or not finite are drawn
-    again, and the manifest says how many. A crash or a hang of the synth costs its row.
+    run the same command again to go on. Sounds that are silent, clipped, not finite, or cut
+    off while they sound (--tail) are drawn again, and the manifest says how many. A crash or a hang
+    of the synth costs its row.
 
     ``--engine slurm`` hands the shards to Slurm as an array of jobs through submitit; a job that
     is taken away is put back into the queue and goes on. ``--dry-run`` shows its script.
@@ -252,6 +271,7 @@ def generate(
             gates=Gates(
                 _level(floor, None if plain else -60.0, "--floor"),
                 _level(ceiling, None if plain else 18.0, "--ceiling"),
+                tail_db=_level(tail, None, "--tail"),
             ),
             audit=audited,
         )

@@ -72,7 +72,7 @@ def train(
     mode = patches.modes_of(made, asked)
     found = patches.scores(
         patches.means_of(made, asked), mode, asked.u, known.u, known.layout,
-        names=dataset.space.names,
+        active=asked.active, names=dataset.space.names,
     )  # fmt: skip
     facts = {
         "recipe": read_recipe(Path(data)).to_dict(),
@@ -93,12 +93,13 @@ def train(
             name,
             f"{s.r2:.2f}",
             f"{s.r2_low:.2f} to {s.r2_high:.2f}",
-            *(_or_dash(value) for value in (s.accuracy, s.majority)),
+            *(_or_dash(value) for value in (s.conditional_r2, s.accuracy, s.majority)),
             f"{s.spread:.2f}",
         ]
         for name, s in zip(dataset.space.names, found.each, strict=True)
     ]
-    click.echo(table(["parameter", "R2", "interval", "accuracy", "majority", "spread"], rows))
+    head = ["parameter", "R2", "interval", "when audible", "accuracy", "majority", "spread"]
+    click.echo(table(head, rows))
     click.echo(
         f"{output}: {estimator}, {len(known)} examples, mean R2 {found.r2:.3f} on {held} held out "
         "(the mean has 0, the truth 1)"
@@ -164,11 +165,11 @@ def estimate(
     )
     with recipe.renderer(workers) as renderer:
         space.check(renderer.space, model)
-        player = patches.Player(renderer)
+        refiner = refiner or patches.default_refiner(learnt)
+        player = patches.player_of(renderer, refiner)
         start = None
         if preset is not None:
             start = torch.from_numpy(space.encode(patches.read_patch(preset, space))).float()[None]
-        refiner = refiner or patches.default_refiner(learnt)
         found = patches.match(
             target.sound, player, learnt, renders=renders, refiner=refiner, seed=seed, start=start
         )
@@ -253,7 +254,7 @@ def evaluate(
         n: patches.make_estimator(n).fit(examples, examples) for n in ("mean", "random", "nearest")
     }
     with read_recipe(Path(testing)).renderer(workers) as renderer:
-        player = patches.Player(renderer)
+        player = patches.player_of(renderer, refiner)
         found = patches.evaluate(
             estimators,
             floors,
@@ -282,6 +283,7 @@ def evaluate(
 @click.option("--test", "testing", required=True, help="Data set of another split.")
 @click.option("--estimator", default="cnn", show_default=True, help="That is trained for it.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of it.")
+@click.option("--rows", type=click.IntRange(20), help="Of DATA, the first.  [default: all]")
 @click.option("--steps", type=click.IntRange(4), default=800, show_default=True)
 @click.option(
     "--probes", type=click.IntRange(2), default=120, show_default=True, help="Patches probed."
@@ -295,6 +297,7 @@ def predictability(
     testing: str,
     estimator: str,
     settings: tuple[str, ...],
+    rows: int | None,
     steps: int,
     probes: int,
     seed: int,
@@ -322,7 +325,7 @@ def predictability(
     known, asked = patches.Dataset(data), patches.Dataset(testing)
     known.space.check(asked.space, testing)
     check_disjoint(known.encoded, asked.encoded, testing)
-    examples = patches.examples_of(known)
+    examples = patches.examples_of(known, rows=slice(0, rows))
     held = max(1, len(examples) // 10)
     options = _options(settings)
     with read_recipe(Path(testing)).renderer(workers) as renderer:

@@ -25,6 +25,7 @@ from dspcore.patches.playing import (
     Player,
     examples_of,
     layout_of,
+    player_of,
     targets_of,
 )
 from dspcore.patches.posterior import Draws, Layout, Mixed, Normal, Posterior, from_bins, to_bins
@@ -113,6 +114,7 @@ __all__ = [
     "open_renderer",
     "overlaid",
     "patch_text",
+    "player_of",
     "predictability",
     "prepared",
     "read_overlay",

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Level:
         distance_db: Median log-mel distance to that, of those that had not.
         seconds: CPU and waiting for one render, the loading left out.
         problem: Why it could not be tried.
+        more: Further patches, rendered forwards and backwards only.
+        more_equal: Of them, how many had the same bits.
     """
 
     isolation: Isolation
@@ -48,11 +50,14 @@ class Level:
     distance_db: float = 0.0
     seconds: float = 0.0
     problem: str = ""
+    more: int = 0
+    more_equal: int = 0
 
     @property
     def clean(self) -> bool:
         """Whether the sound of a patch depends on the patch alone."""
-        return not self.problem and self.equal_order == self.equal_fresh == self.patches > 0
+        few = self.equal_order == self.equal_fresh == self.patches > 0
+        return not self.problem and few and self.more_equal == self.more
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def audit(
     patches: int = 16,
     levels: Sequence[Isolation] | None = None,
     *,
+    more: int = 0,
     seed: int = 0,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Audit:
@@ -99,6 +105,8 @@ def audit(
         renderer: The synth; its own isolation has no influence.
         patches: How many, drawn from a split of their own.
         levels: Which to try, all of them; as above when left out.
+        more: Further patches for every level that was clean so far, forwards and backwards; not for
+            "process".
         seed: Of the patches.
         progress: Called with what is being done.
 
@@ -128,6 +136,10 @@ def audit(
             continue
         progress(f"isolation {isolation}: forwards and backwards")
         found.append(_level(renderer, isolation, encoded, fresh))
+        if more and found[-1].clean and isolation != "process":
+            progress(f"isolation {isolation}: {more} more, forwards and backwards")
+            equal = _alike(renderer, isolation, sampler.patches(patches, more))
+            found[-1] = replace(found[-1], more=more, more_equal=equal)
     clean = [level for level in found if level.clean]
     chosen = min(clean, key=lambda level: level.seconds).isolation if clean else "process"
     return Audit(renderer.source, sounding, tuple(found), chosen)
@@ -184,10 +196,25 @@ def _level(renderer: Renderer, isolation: Isolation, encoded: Any, fresh: Sounds
     )
 
 
+def _alike(renderer: Renderer, isolation: Isolation, encoded: Any) -> int:
+    """How many patches have the same bits forwards and backwards."""
+    order = list(range(len(encoded)))
+
+    def digest(sound: Audio) -> bytes:
+        return hashlib.sha256(sound.tobytes()).digest()
+
+    ways = [_rendered(renderer, isolation, encoded, way, digest)[0] for way in (order, order[::-1])]
+    return sum(ways[0][index] == ways[1][index] for index in order)
+
+
 def _rendered(
-    renderer: Renderer, isolation: Isolation, encoded: Any, order: Sequence[int]
-) -> tuple[Sounds, float]:
-    """Sounds by number, None where it failed, and the seconds without the loading."""
+    renderer: Renderer,
+    isolation: Isolation,
+    encoded: Any,
+    order: Sequence[int],
+    kept: Callable[[Audio], Any] = lambda sound: sound,
+) -> tuple[dict[int, Any], float]:
+    """What is kept of sounds, by number, None where it failed; the seconds without the loading."""
     pool = Pool(1, deadline_s=renderer.pool.deadline_s, load_s=renderer.pool.load_s)
     one = type(renderer)(
         renderer.source,
@@ -197,12 +224,12 @@ def _rendered(
         renderer.stamp,
         pool,
     )
-    found: Sounds = {}
+    found: dict[int, Any] = {}
     began = time.perf_counter()
 
     def take(place: int, result: Audio | PluginError) -> None:
         nonlocal began
-        found[order[place]] = None if isinstance(result, PluginError) else result
+        found[order[place]] = None if isinstance(result, PluginError) else kept(result)
         if place == 0 and isolation != "process":
             began = time.perf_counter()  # what came before was the loading
 

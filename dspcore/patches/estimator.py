@@ -30,12 +30,14 @@ class Examples:
         mel: What the frontend makes of the renders, (n, bands, frames), in dB; float16 will do.
         layout: Of the parameters.
         frontend: That made `mel`.
+        active: Where each parameter's gate is open, (n, p) bool; None when there are no gates.
     """
 
     u: Tensor
     mel: Tensor
     layout: Layout
     frontend: LogMel
+    active: Tensor | None = None
 
     def __len__(self) -> int:
         """How many."""
@@ -43,7 +45,8 @@ class Examples:
 
     def rows(self, which: Tensor | slice) -> Examples:
         """Some of them."""
-        return Examples(self.u[which], self.mel[which], self.layout, self.frontend)
+        active = None if self.active is None else self.active[which]
+        return Examples(self.u[which], self.mel[which], self.layout, self.frontend, active)
 
 
 @dataclass(frozen=True)

@@ -220,8 +220,8 @@ class _Shard:
                 return True
             why, lufs, peak = "not finite", 0.0, 0.0
         else:
-            lufs, peak = levels(result, rate)
-            why = self.recipe.gates.refused(lufs, peak)
+            lufs, peak, tail = levels(result, rate)
+            why = self.recipe.gates.refused(lufs, peak, tail)
         if why:
             self.refused[why] += 1
             if attempt + 1 < self.recipe.gates.attempts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def open_renderer(
     overlay: str | os.PathLike[str] | Table | None = None,
     only: Iterable[str] | None = None,
     fixed: Mapping[str, Value] | None = None,
+    chance: bool = True,
     workers: int | None = None,
     deadline_s: float = 20.0,
     pool: Pool | None = None,
@@ -59,6 +61,8 @@ def open_renderer(
         overlay: Corrections of its parameters, a TOML file or a table; see `overlaid`.
         only: The parameters that are free; all when left out.
         fixed: Values of parameters that are not, by name.
+        chance: Whether parameters that draw random numbers are left as they are; else they are
+            fixed where they draw none (`ParamSpace.without_chance`).
         workers: Processes; one for each core when left out.
         deadline_s: Seconds that a render may take, beside twice the length of its sound.
         pool: Workers of your own.
@@ -90,10 +94,12 @@ def open_renderer(
             space = overlaid(space, overlay, "overlay")
         else:
             space = overlaid(space, read_overlay(overlay), os.fspath(overlay))
-    if only is not None:
-        space = space.only(only)
     if fixed:
         space = space.fixed(fixed)
+    if only is not None:
+        space = space.only(only)
+    if not chance:
+        space = space.without_chance()
     # A patch that fails is a row that is lost: the synth is never put into quarantine for it.
     shared = pool or Pool(workers, deadline_s=deadline_s, quarantine=sys.maxsize)
     renderer = Renderer(source, info, space, setting, stamp, shared)
@@ -129,4 +135,8 @@ def _space(source: str, info: PluginInfo) -> ParamSpace:
         return overlaid(space_of(info), faust_overlay(info.identity), source, strict=False)
     if source in voices.names():
         return space_of(info, synth.by_name(source).name)
-    return space_of(info)
+    space = space_of(info)
+    if source == vital.NAME:
+        drawing = [p for p in space.params if p.name.endswith(vital.CHANCE)]
+        return space.replaced(*(replace(param, chance=True) for param in drawing))
+    return space

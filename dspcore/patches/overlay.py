@@ -68,7 +68,7 @@ def overlaid(space: ParamSpace, table: Table, who: str, *, strict: bool = True) 
         space: As the host describes it.
         table: By parameter: `kind`, `scale`, `low`, `high`, `default`, `values`, `weights`,
             `atoms`; `gate`, text like ``"osc_mix > 0.1 and noise < 0.9"``; `symmetry`, ``[group,
-            member, role]``.
+            member, role]``; `chance`, whether it draws random numbers.
         who: Where the table is from, for errors.
         strict: Whether a name that the space has not is an error.
     """

@@ -71,6 +71,8 @@ class PatchParam:
         gate: When the parameter is heard: all conditions of one of these groups hold; always when
             there is none.
         symmetry: The part of a symmetric group that it is.
+        chance: Whether it makes the synth draw random numbers (sample and hold, a random phase)
+            everywhere but at its lowest or first value.
         doc: One sentence; has no part in the fingerprint.
     """
 
@@ -81,6 +83,7 @@ class PatchParam:
     weights: tuple[float, ...] = ()
     gate: tuple[tuple[Condition, ...], ...] = ()
     symmetry: Symmetry | None = None
+    chance: bool = False
     doc: str = ""
 
     def __post_init__(self) -> None:
@@ -139,6 +142,8 @@ class PatchParam:
         for each in fields(self):
             value = getattr(self, each.name)
             if value in ((), None, "") and each.name != "value":
+                continue
+            if each.name == "chance" and not value:
                 continue
             found[each.name] = _plain(value)
         return found

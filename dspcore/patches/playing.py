@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dspcore import synth
+from dspcore import registry, synth
 from dspcore.errors import UserError
 from dspcore.notes import Note
 from dspcore.patches.continuous import Continuous
@@ -16,9 +16,11 @@ from dspcore.patches.dataset import Dataset
 from dspcore.patches.estimator import Examples
 from dspcore.patches.evaluation import Targets
 from dspcore.patches.frontend import LogMel
+from dspcore.patches.matching import KIND, Render
 from dspcore.patches.posterior import Layout
 from dspcore.patches.renderer import Renderer
 from dspcore.patches.space import ParamSpace
+from dspcore.patches.voices import names
 
 
 def layout_of(space: ParamSpace) -> Layout:
@@ -37,11 +39,14 @@ def examples_of(
     """Patches and spectra of a data set; the spectra are computed once and kept in its folder."""
     heard = frontend or LogMel(dataset.sample_rate)
     mel = torch.from_numpy(np.array(dataset.features(heard)[rows], np.float16))
-    u = torch.from_numpy(np.asarray(dataset.encoded[rows], np.float32))
-    return Examples(u, mel.transpose(1, 2).contiguous(), layout_of(dataset.space), heard)
+    encoded, layout = dataset.encoded[rows], layout_of(dataset.space)
+    u = torch.from_numpy(np.asarray(encoded, np.float32))
+    gated = any(param.gate for param in dataset.space.free)
+    active = torch.from_numpy(dataset.space.active(encoded)) if gated else None
+    return Examples(u, mel.transpose(1, 2).contiguous(), layout, heard, active)
 
 
-def targets_of(dataset: Dataset, player: Player, count: int | None = None) -> Targets:
+def targets_of(dataset: Dataset, player: Render, count: int | None = None) -> Targets:
     """Held-out patches with their sounds, rendered again: a data set's are rounded to 24 bits."""
     rows = len(dataset) if count is None else min(count, len(dataset))
     encoded = np.asarray(dataset.encoded[:rows], np.float64)
@@ -72,6 +77,24 @@ class Player:
         out = torch.from_numpy(sounds).mean(1, keepdim=True)
         out[~torch.from_numpy(good)] = math.nan
         return out
+
+
+def player_of(renderer: Renderer, refiner: str | None = None) -> Player | DifferentiablePlayer:
+    """What plays a renderer's patches for a refiner: with a gradient where that asks for one.
+
+    Raises:
+        UserError: It asks for one, and the synth is none of dspcore's own instruments.
+    """
+    if refiner is None or not getattr(registry.get(KIND, refiner), "needs_gradient", False):
+        return Player(renderer)
+    if renderer.source not in names():
+        raise UserError(
+            f"{refiner}: {renderer.source} has no gradient; take one of dspcore's own instruments "
+            f"({', '.join(names())}), or another refiner: dspcore list refiners"
+        )
+    return DifferentiablePlayer(
+        renderer.source, renderer.space, renderer.note, renderer.sample_rate, renderer.seconds
+    )
 
 
 class DifferentiablePlayer:

@@ -34,29 +34,42 @@ class Gates:
     Args:
         floor_lufs: Quieter ones ("silent"); None for no floor.
         ceiling_db: Those with a peak above it, in dBFS ("loud"); None for no ceiling.
+        tail_db: Those that are cut off while they still sound: their last 50 ms have an RMS above
+            it, in dBFS ("unfinished"); None lets them pass.
         attempts: How often a row is drawn at most before it is given up.
     """
 
     floor_lufs: float | None = -60.0
     ceiling_db: float | None = 18.0
     attempts: int = 100
+    tail_db: float | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise UserError(f"gates: attempts must be 1 or more, got {self.attempts}")
 
-    def refused(self, lufs: float, peak: float) -> str:
-        """Why a sound is drawn again, in a word; "" when it is kept."""
+    def refused(self, lufs: float, peak: float, tail: float = 0.0) -> str:
+        """Why a sound is drawn again, in a word; "" when it is kept.
+
+        Args:
+            lufs: Loudness of the whole.
+            peak: Greatest absolute sample.
+            tail: RMS of the last 50 ms.
+        """
         if self.floor_lufs is not None and lufs < self.floor_lufs:
             return "silent"
         if self.ceiling_db is not None and peak > 10 ** (self.ceiling_db / 20):
             return "loud"
+        if self.tail_db is not None and tail > 10 ** (self.tail_db / 20):
+            return "unfinished"
         return ""
 
 
-def levels(audio: NDArray[np.float32], sample_rate: int) -> tuple[float, float]:
-    """Integrated loudness in LUFS and greatest absolute sample of a sound (c, t)."""
-    return loudness(torch.from_numpy(audio), sample_rate), float(np.abs(audio).max(initial=0.0))
+def levels(audio: NDArray[np.float32], sample_rate: int) -> tuple[float, float, float]:
+    """Loudness in LUFS, greatest absolute sample, RMS of the last 50 ms, of a sound (c, t)."""
+    lufs, peak = loudness(torch.from_numpy(audio), sample_rate), np.abs(audio).max(initial=0.0)
+    tail = audio[:, -max(1, sample_rate // 20) :]
+    return lufs, float(peak), float(np.sqrt(np.mean(np.square(tail, dtype=np.float64))))
 
 
 @dataclass(frozen=True)
@@ -136,6 +149,8 @@ class Recipe:
         plain = {name: getattr(self, name) for name in ("source", "described", "seed", "split")}
         plain |= {name: getattr(self, name) for name in ("first", "count", "shard_rows", "audit")}
         parts = {name: asdict(getattr(self, name)) for name in ("setting", "notes", "gates")}
+        if self.gates.tail_db is None:  # which is younger than the recipes that do not say it
+            parts["gates"].pop("tail_db")
         return {"version": VERSION, **plain, **parts, "space": self.space.to_dict()}
 
     @classmethod

@@ -238,6 +238,11 @@ class ParamSpace:
             self[name]
         return self.fixed({p.name: p.default for p in self.free if p.name not in wanted})
 
+    def without_chance(self) -> Self:
+        """With the parameters that draw random numbers fixed where they draw none."""
+        drawing = [param for param in self.free if param.chance]
+        return self.fixed({p.name: p.plain(p.from_unit(np.zeros(1))[0]) for p in drawing})
+
     def fixed(self, values: Mapping[str, Value]) -> Self:
         """Some of them fixed at semantic values."""
         new: dict[str, PatchParam] = {}

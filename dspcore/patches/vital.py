@@ -17,6 +17,9 @@ from dspcore.notes import Note
 NAME = "vital"
 HOST = f"{__name__}:Vital"
 
+#: What makes it draw random numbers, by the end of the name.
+CHANCE = ("random_phase",)
+
 #: Of the sound and of nothing else: a patch leaves them at their defaults.
 _NOT_SOUND = ("beats_per_minute", "bypass", "mpe_enabled", "view_spectrogram", "oversampling")
 

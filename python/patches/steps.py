@@ -37,6 +37,10 @@ _BEST = {"head": "joint", "kind": "residual", "size": "small", "proxy": True}
 
 STEPS = (
     Step("mean", "What a constant scores: every table needs it.", "mean"),
+    Step(
+        "chance, ranked", "Training patches by chance, rendered, the nearest kept.", "random",
+        ranked=True,
+    ),
     Step("nearest", "Look-up of the nearest clip: free, and hard to beat.", "nearest"),
     Step(
         "says 0.50 of everything",

@@ -70,6 +70,14 @@ def counting(audio: Any, values: Any, rate: int, notes: Any) -> Any:
 
 
 @function(LEVEL, COLOUR, WAVE, inputs=0, notes=True)
+def late(audio: Any, values: Any, rate: int, notes: Any) -> Any:
+    """As `counting`, but from the third render of a process on."""
+    global _renders
+    _renders += 1
+    return np.roll(_sound(audio.shape[1], rate, values, notes), 7 * max(0, _renders - 2), axis=1)
+
+
+@function(LEVEL, COLOUR, WAVE, inputs=0, notes=True)
 def fragile(audio: Any, values: Any, rate: int, notes: Any) -> Any:
     """Crashes, hangs, returns NaN and is far too loud, by its level."""
     level = values[0]

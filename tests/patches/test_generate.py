@@ -19,9 +19,11 @@ import pytest
 import small_synths as synths
 
 from dspcore.errors import UserError
+from dspcore.notes import Note
 from dspcore.patches import Dataset, Gates, LogMel, NoteRange, Recipe, Renderer, generate
 from dspcore.patches.engines import Slurm, Task
 from dspcore.patches.generating import LOG, begin, finish, make_shards
+from dspcore.patches.recipe import read_recipe
 from dspcore.patches.shards import digest_of
 from dspcore.patches.webdataset import export_webdataset
 
@@ -106,6 +108,21 @@ def test_refused_sounds_are_drawn_again_and_counted(opened: Open, tmp_path: Path
     for i in range(COUNT):
         own, _ = sampler.draw(i, int(dataset.attempts[i]))
         np.testing.assert_array_equal(own, dataset.encoded[i])
+
+
+def test_a_sound_that_is_cut_off_is_drawn_again_where_that_is_asked_for(
+    opened: Open, tmp_path: Path
+) -> None:
+    renderer = opened("plain", note=Note(0.0, 1.0, 60))  # held beyond the end of the sound
+    manifest = made(renderer, tmp_path / "cut", gates=Gates(None, None, tail_db=-6.0))
+    sounds = list(Dataset(tmp_path / "cut").sounds())
+    assert manifest["refused"]["unfinished"] == sum(Dataset(tmp_path / "cut").attempts) > 0
+    assert max(float(np.sqrt(np.mean(s[:, -400:] ** 2))) for s in sounds) <= 10 ** (-6 / 20)
+    over = made(opened("plain"), tmp_path / "over", gates=Gates(None, None, tail_db=-60.0))
+    assert over["refused"] == {}
+    recipe = read_recipe(tmp_path / "over")
+    assert recipe.gates.tail_db == -60.0
+    assert "tail_db" not in Recipe.of(renderer).to_dict()["gates"]
 
 
 def test_a_crash_and_a_hang_cost_their_rows_and_are_logged(opened: Open, tmp_path: Path) -> None:

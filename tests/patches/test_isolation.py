@@ -39,6 +39,14 @@ def test_the_audit_finds_what_is_left_from_before(
         assert found.levels[0].distance_db > 0.1
 
 
+def test_more_patches_prove_the_choice_or_refute_it(opened: Open) -> None:
+    found = audit(opened("late"), 2, ["none", "zygote"], more=5)
+    none, zygote = found.levels
+    assert none.equal_order == none.equal_fresh == 2  # two patches do not bring it out
+    assert none.more_equal < none.more == 5
+    assert (zygote.more_equal, found.chosen, found.clean) == (5, "zygote", True)
+
+
 def test_an_audit_is_remembered_until_the_synth_changes(
     opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,24 @@ def test_fixed_parameters_leave_the_columns_and_keep_their_raw_value() -> None:
     np.testing.assert_allclose(space.raw(space.default)[[1, 4]], [0.1, 1.0])
     assert space.active(space.default)[space.column("sync")] is np.False_  # mix is 0
     assert voice().only(["cutoff"]).names == ("cutoff",)
+
+
+def test_what_draws_random_numbers_can_be_put_out() -> None:
+    space = ParamSpace(
+        "x",
+        (
+            Continuous(name="phase", low=0.0, high=1.0, default=1.0, chance=True),
+            Categorical(name="lfo", values=("off", "hold"), default="hold", chance=True),
+            Continuous(name="level", low=0.0, high=1.0, default=0.5),
+        ),
+    )
+    still = space.without_chance()
+    assert still.names == ("level",)
+    assert still.decode([0.2]) == {"phase": 0.0, "lfo": 0.0, "level": 0.2}
+    assert ParamSpace.from_json(space.to_json()) == space
+    plain = space.replaced(replace(space["phase"], chance=False))
+    assert plain.fingerprint != space.fingerprint
+    assert "chance" not in plain["phase"].to_dict()
 
 
 def test_names_are_unique_and_gates_known() -> None:

@@ -17,6 +17,7 @@ class Autoencoder(Network):
         size: As of `Network`.
         lr: As of `Network`.
         batch: As of `Network`.
+        masked: As of `Network`.
         frozen: Leave the encoder as the spectra made it.
         width: Of the bottleneck.
     """
@@ -29,10 +30,11 @@ class Autoencoder(Network):
         size: str = "medium",
         lr: float = 2e-3,
         batch: int = 128,
+        masked: bool = False,
         frozen: bool = False,
         width: int = 64,
     ) -> None:
-        super().__init__(head, size, lr, batch)
+        super().__init__(head, size, lr, batch, masked=masked)
         self.frozen, self.width = frozen, width
 
     def backbone(self) -> Backbone:

@@ -26,6 +26,7 @@ class Cnn(Network):
         batch: As of `Network`.
         normalised: As of `Network`.
         optimizer: As of `Network`.
+        masked: As of `Network`.
         proxy: Train a stand-in of the synth beside it, and keep the training clips, which the
             refiner `proxy` and retrieval need; takes half of the budget's steps.
     """
@@ -41,9 +42,10 @@ class Cnn(Network):
         batch: int = 128,
         normalised: bool = True,
         optimizer: str = "adamw",
+        masked: bool = False,
         proxy: bool = False,
     ) -> None:
-        super().__init__(head, size, lr, batch, normalised, optimizer)
+        super().__init__(head, size, lr, batch, normalised, optimizer, masked)
         if kind not in ("residual", "plain", "bare"):
             raise UserError(f"cnn: kind must be residual, plain or bare, got {kind!r}")
         self.kind, self.proxy = kind, proxy

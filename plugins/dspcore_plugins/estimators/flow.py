@@ -24,6 +24,7 @@ class Flow(Network):
         kind: Of the same: residual or plain.
         lr: As of `Network`.
         batch: As of `Network`.
+        masked: As of `Network`.
         steps: Of the Euler integration when drawing.
 
     Source:
@@ -40,9 +41,10 @@ class Flow(Network):
         kind: str = "residual",
         lr: float = 1e-3,
         batch: int = 128,
+        masked: bool = False,
         steps: int = 24,
     ) -> None:
-        super().__init__("flow", size, lr, batch)
+        super().__init__("flow", size, lr, batch, masked=masked)
         self.kind, self.steps = kind, steps
 
     def backbone(self) -> Backbone:

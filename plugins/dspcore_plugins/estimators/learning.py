@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dspcore import train
+from dspcore.errors import UserError
 from dspcore.patches import (
     Budget,
     Estimator,
@@ -54,6 +55,8 @@ class Network(Estimator):
         batch: Examples in a step.
         normalised: Bring every band to mean 0 and deviation 1.
         optimizer: adamw, sgd, or another of torch.optim.
+        masked: Leave a parameter's loss out where its gate is closed, for nothing can be learnt of
+            it there.
     """
 
     def __init__(
@@ -64,9 +67,10 @@ class Network(Estimator):
         batch: int = 128,
         normalised: bool = True,
         optimizer: str = "adamw",
+        masked: bool = False,
     ) -> None:
         self.head, self.size, self.lr, self.batch = head, size, lr, batch
-        self.normalised, self.optimizer = normalised, optimizer
+        self.normalised, self.optimizer, self.masked = normalised, optimizer, masked
         self.net: Net | None = None
         self.share = 1.0  # of the budget, for the network alone
 
@@ -95,19 +99,22 @@ class Network(Estimator):
         self.build()
         assert self.net is not None
         net = self.net
+        if self.masked and (training.active is None or validation.active is None):
+            raise UserError(
+                f"{self.name}: masked asks for gates, and these parameters have none; say them in "
+                "an overlay (gate = ...), or leave masked out"
+            )
         if isinstance(net.normalise, Normalised):
             net.normalise.learn(training.mel)
         self.before(training)
 
         def loss(model: Net, rows: Tensor, step: int) -> Tensor:
-            return model.head.loss(model.features(training.mel[rows]), training.u[rows]).mean()
+            return self.missed(model, training.rows(rows))
 
         def validate(model: Net, step: int) -> float:
-            parts = [
-                model.head.loss(model.features(mel), u).mean() * len(u)
-                for mel, u in zip(validation.mel.split(256), validation.u.split(256), strict=True)
-            ]
-            return float(sum(parts)) / len(validation)
+            parts = [validation.rows(rows) for rows in torch.arange(len(validation)).split(256)]
+            lost = sum(float(self.missed(model, part)) * len(part) for part in parts)
+            return lost / len(validation)
 
         descend(
             net, loss, len(training), self.budget,
@@ -118,6 +125,14 @@ class Network(Estimator):
             seen = validation.rows(slice(0, 1000))
             net.head.learn_spread(net.features(seen.mel), seen.u)
             self.warnings = tuple(diagnosed(self, training, validation))
+
+    def missed(self, net: Net, examples: Examples) -> Tensor:
+        """Mean loss over examples and parameters, or over those whose gate is open."""
+        each = net.head.loss(net.features(examples.mel), examples.u)
+        if not self.masked or examples.active is None:
+            return each.mean()
+        heard = examples.active.to(each)
+        return (each * heard).sum() / heard.sum().clamp(min=1)
 
     def before(self, training: Examples) -> None:
         """Called before the run, as for a network that is trained in two parts."""
@@ -176,6 +191,7 @@ def descend(
             average=train.AverageConfig(decay=0.995, ramp=True),
             log_every=max(1, steps // 20),
             validate_every=max(1, steps // 4) if validate is not None else 0,
+            save_every=max(1, steps // 20) if budget.folder else 0,
             trackers=[],
             progress=budget.progress,
             accelerator="cpu",
