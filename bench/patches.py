@@ -8,6 +8,7 @@ seconds count the workers too, as the machine may be shared.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import tempfile
@@ -22,6 +23,7 @@ from dspcore.bench.ledger import machine
 from dspcore.patches import (
     FAUST24,
     Audit,
+    Level,
     NoteRange,
     Recipe,
     Renderer,
@@ -83,10 +85,16 @@ def worker_seconds(renderer: Renderer) -> float:
     return total
 
 
-def audited(patches: int, share: float) -> list[Audit | str]:
+def audited(patches: int, share: float, folder: Path) -> list[Audit | str]:
+    """Audits of all synths; those that an interrupted run has left in `folder` are found again."""
     found: list[Audit | str] = []
     for name, more in SYNTHS.items():
-        begin = time.perf_counter()
+        note, begin = folder / f"{name.replace(':', '-')}.json", time.perf_counter()
+        if note.exists():
+            known = json.loads(note.read_text())
+            levels = tuple(Level(**level) for level in known.pop("levels"))
+            found.append(Audit(levels=levels, **known))
+            continue
         only = VITAL.split() if name == "vital" else None
         try:
             with open_renderer(name, workers=1, isolation="none", only=only) as renderer:
@@ -94,6 +102,8 @@ def audited(patches: int, share: float) -> list[Audit | str]:
         except (ValueError, RuntimeError) as error:
             found.append(f"{name}: {error}")
         click.echo(f"{found[-1]}, {time.perf_counter() - begin:.0f} s")
+        if isinstance(found[-1], Audit):
+            note.write_text(json.dumps(found[-1].to_dict()))
     return found
 
 
@@ -155,12 +165,16 @@ def text(rates: list[Rate], audits: list[Audit | str], clips: int, load: float) 
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--patches", default=8, show_default=True, help="Of each audit.")
 @click.option("--share", default=1.0, show_default=True, help="Of the patches that prove a level.")
-def main(clips: int, rounds: int, patches: int, share: float) -> None:
+@click.option("--folder", default="build/bench_patches", show_default=True, help="Of audits done.")
+def main(clips: int, rounds: int, patches: int, share: float, folder: str) -> None:
     """Measure and write PATCHES.md."""
     load = os.getloadavg()[0]
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    audits = audited(patches, share, home)
     rates = rate(clips, rounds)
     click.echo(f"{rates}")
-    found = text(rates, audited(patches, share), clips, load)
+    found = text(rates, audits, clips, load)
     (HERE / "PATCHES.md").write_text(found, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from dspcore import patches, report, train
 from dspcore.files import write_text
-from dspcore.patches import Budget, Estimator, Examples, Player, Targets
+from dspcore.patches import Budget, Estimator, Examples, ParamSpace, Player, Targets
 from patches.steps import STEPS, Step, draw_steps, scatter
 
 
@@ -56,13 +57,16 @@ def main() -> None:
     held = patches.examples_of(data, rows=slice(study.clips, study.clips + 500))
     rows: list[list[str]] = []
     parts, spreads = [], []
-    trained: dict[str, Estimator] = {}
+    trained: dict[str, tuple[Estimator, float]] = {}
     with patches.open_renderer("faust24", workers=1) as renderer:
         player = Player(renderer)
         held_out = patches.targets_of(testing, player, study.test)
         rows.append(oracle(study, held_out, player))
         for step in STEPS:
-            row, figure, r2 = taken(step, trained, study, known, held, held_out, player)
+            key = f"{step.estimator} {step.options}"
+            if key not in trained:
+                trained[key] = learnt(step, study, known, held, data.space)
+            row, figure, r2 = taken(step, *trained[key], study, known, held_out, player)
             rows.append(row)
             parts.append(figure)
             spreads.append((step.name, r2))
@@ -88,24 +92,35 @@ def oracle(study: Study, test: Targets, player: Player) -> list[str]:
     return ["the truth", "1.000", "1.000", "1.000", f"{float(away.mean()):.2f}", "1", "0"]
 
 
+def learnt(
+    step: Step, study: Study, known: Examples, held: Examples, space: ParamSpace
+) -> tuple[Estimator, float]:
+    """A trained estimator and its CPU seconds; one of an interrupted study is found again."""
+    steps = round(study.steps * step.share)
+    told = f"{step.estimator} {step.options} {len(known)} {steps} {study.seed}"
+    path = Path(study.out) / f"{hashlib.sha256(told.encode()).hexdigest()[:12]}.safetensors"
+    if not path.exists():
+        begun = time.process_time()
+        made = patches.make_estimator(step.estimator, **step.options)
+        made.fit(known, held, Budget(steps, seed=study.seed))
+        facts = {"cpu_seconds": time.process_time() - begun}
+        patches.save_estimator(
+            made, path, space=space.to_dict(), fingerprint=space.fingerprint, facts=facts
+        )
+    found, state = patches.load_estimator(path)
+    return found, state["facts"]["cpu_seconds"]
+
+
 def taken(
     step: Step,
-    trained: dict[str, Estimator],
+    estimator: Estimator,
+    seconds: float,
     study: Study,
     known: Examples,
-    held: Examples,
     test: Targets,
     player: Player,
 ) -> tuple[list[str], str, list[float]]:
     """A row, a figure in HTML, and the R2 of each parameter."""
-    begun = time.process_time()
-    key = f"{step.estimator} {step.options}"
-    if key not in trained:
-        made = patches.make_estimator(step.estimator, **step.options)
-        budget = Budget(round(study.steps * step.share), seed=study.seed)
-        trained[key] = made.fit(known, held, budget)
-    estimator = trained[key]
-    seconds = time.process_time() - begun
     heard = Examples(test.u, estimator.hear(test.audio), known.layout, known.frontend)
     mean, mode = patches.means_of(estimator, heard), patches.modes_of(estimator, heard)
     found = patches.scores(mean, mode, test.u, known.u, known.layout, names=test.names)
