@@ -57,7 +57,7 @@ def examples(count: int, split: str, k: int) -> Examples:
 
 def within(seconds: float, name: str, options: dict[str, Any], known: Examples) -> int:
     """Steps that take so many CPU seconds."""
-    few, more = (fitted(name, known, known, Budget(n), **options)[1] for n in (4, 24))
+    _, few, more = (fitted(name, known, known, Budget(n), **options)[1] for n in (4, 4, 24))
     return max(1, round(20 * seconds / (more - few)))
 
 

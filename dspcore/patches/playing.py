@@ -125,7 +125,11 @@ class DifferentiablePlayer:
 
     def _one(self, row: Tensor) -> Tensor:
         patch = self.space.decode(row.detach().double().numpy())
-        words = {n: v for n, v in patch.items() if n in self.kind.choices}
+        words = {}
+        for name, choice in self.kind.choices.items():
+            if name in patch:  # a fixed one is a number
+                word = patch[name]
+                words[name] = word if isinstance(word, str) else choice.words[int(word)]
         instrument = self.kind(self.sample_rate, **words)
         settings: dict[str, Tensor | float] = {}
         for i, param in enumerate(self.space.free):
@@ -136,7 +140,9 @@ class DifferentiablePlayer:
                 else:
                     settings[param.name] = param.low + (param.high - param.low) * x
         fixed = {
-            p.name: float(patch[p.name]) for p in self.space.params if p not in self.space.free
+            p.name: float(patch[p.name])
+            for p in self.space.params
+            if p not in self.space.free and p.name not in words
         }
         return (
             instrument([self.note], self.seconds, **settings, **fixed).mean(1, keepdim=True).float()
