@@ -202,9 +202,7 @@ class Statistics(LogMel):
         n = 1 << (2 * mono.shape[1] - 1).bit_length()
         spectrum = torch.fft.rfft(mono, n)
         power = spectrum.abs().square()
-        smooth = nn.functional.avg_pool1d(power[:, None], 513, 1, 256, count_include_pad=False)[
-            :, 0
-        ]
+        smooth = _mean_around(power, 256)
         repeats = torch.fft.irfft(power / (smooth + 1e-9), n)
         repeats = repeats / repeats[:, :1].clamp(min=1e-9)
         edges = torch.logspace(-3.5, -0.31, 65) * self.sample_rate
@@ -223,6 +221,14 @@ class Statistics(LogMel):
         flat += [crest.mean(1), crest.std(1), crest.amax(1), rms.std(1)]
         wide = (sound[:, 0] - sound[:, -1]).float().square().mean(1)
         return torch.stack([*flat, (wide + 1e-6).log10()], dim=1)
+
+
+def _mean_around(values: Tensor, reach: int) -> Tensor:
+    """Mean of each of (b, n) and `reach` on both sides of it, as far as there are, by sums once."""
+    total = nn.functional.pad(values.double().cumsum(1), (1, 0))
+    place = torch.arange(values.shape[1], device=values.device)
+    first, last = (place - reach).clamp(min=0), (place + reach + 1).clamp(max=len(place))
+    return ((total[:, last] - total[:, first]) / (last - first)).clamp(min=0).to(values)
 
 
 for _kind in (LogMel, Statistics):

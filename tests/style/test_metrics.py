@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import dspcore
 from dspcore.style import brightness, depth, level_matched, make_encoder, metrics, timbre
-from dspcore.style.clips import resampled
+from dspcore.style.clips import read_clips, resampled
 
 RATE = 24_000
 
@@ -81,6 +81,14 @@ def test_a_tone_has_its_centroid() -> None:
     t = torch.arange(RATE) / RATE
     low, high = (torch.sin(2 * torch.pi * f * t)[None, None] for f in (1000, 3000))
     assert float(metrics.centroid_error(high, low, RATE)) == pytest.approx(2000, abs=30)
+
+
+def test_speech_quality_falls_with_noise(data_folder: Path) -> None:
+    speech = read_clips(data_folder / "fsdd", RATE, 2.0, limit=1).audio
+    dirty = [speech + level * noise(2.0, 1) for level in (0.0, 0.05, 0.5)]
+    scores = [float(metrics.pesq(sound, speech, RATE)) for sound in dirty]
+    assert scores[0] > 4.5
+    assert scores[0] > scores[1] > scores[2] > 1.0
 
 
 def test_speech_quality_that_cannot_be_measured_is_counted() -> None:
