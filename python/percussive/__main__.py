@@ -113,7 +113,7 @@ def main() -> None:
         manifest(
             study,
             f"{study.tag or 'percussive1'}.jsonl",
-            lambda row: row.seconds <= study.longest_s and (study.tag or row.tags[0]) in row.tags,
+            lambda row: row.seconds <= study.longest_s and study.tag in ("", *row.tags),
         )
     )
     run = latent.fit_latent(config).run if study.train else latent.open_run(config)

@@ -23,7 +23,7 @@ def compare(manifest: Path, out: Path, steps: int, seeds: int = 1) -> dict[str, 
         width.
     """
     found: dict[str, dict[str, Any]] = {}
-    for (kind, stages), seed in product(KINDS.items(), range(seeds)):
+    for seed, (kind, stages) in product(range(seeds), KINDS.items()):
         config = latent.LatentConfig(
             data=latent.DataConfig(str(manifest), valid=0.2, seconds=0.25, batch_size=6),
             options={
