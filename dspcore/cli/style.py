@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -241,7 +242,15 @@ def transfer(
         found = style.transfer(
             made, dry, wanted, sample_rate=rate, reference_rate=wanted_rate, effect=effect
         )
-        notes.append(f"Settings by {controller}, mean over {found.windows} stretches of sound.")
+        if found.effect is None:
+            notes.append(f"{controller} made the sound itself, without the effect.")
+        else:
+            notes.append(f"Settings by {controller}, mean over stretches heard: {found.windows}.")
+        if (peak := float(found.result.abs().max())) > 1:
+            notes.append(
+                f"The result peaks at {20 * math.log10(peak):+.1f} dBFS: the file holds it, as "
+                "floats, but turn it down before it is played or written with fewer bits."
+            )
         save_transfer(
             found,
             folder,

@@ -28,6 +28,7 @@ class Transfer:
         result: The input in the reference's style, (c, t).
         p: The settings in [0, 1], (num_params,).
         windows: How many stretches of both were listened to.
+        reference_rate: Of the reference, in Hz.
     """
 
     effect: Rack | None
@@ -36,18 +37,15 @@ class Transfer:
     result: Tensor
     p: Tensor | None
     windows: int
+    reference_rate: int
 
     def distances(self, sample_rate: int) -> dict[str, tuple[float, float]]:
         """How far input and result are from the reference in what does not need the same notes."""
         found = {}
-        length = min(self.dry.shape[1], self.reference.shape[1])
-        goal = self.reference.mean(0)[None, None, :length]
+        goal = resampled(self.reference.mean(0), self.reference_rate, sample_rate)[None, None]
         for name in ("SCE Hz", "CFE dB", "RMS dB", "LUFS"):
             measure = measures(sample_rate)[name]
-            pair = [
-                float(measure(x.mean(0)[None, None, :length], goal))
-                for x in (self.dry, self.result)
-            ]
+            pair = [float(measure(x.mean(0)[None, None], goal)) for x in (self.dry, self.result)]
             found[name] = (pair[0], pair[1])
         return found
 
@@ -106,7 +104,7 @@ def transfer(
         made, p = None, controller.params(heard[0][:1], heard[1][:1])
     if p is None:  # it makes the sound itself
         made, _ = controller.apply(dry[None], _at(reference, rates)[None])
-        return Transfer(None, dry, reference, made[0], None, 1)
+        return Transfer(None, dry, reference, made[0], None, 1, rates[1])
     mean = controller.params(*heard).mean(0)
     with torch.no_grad():
         sound, good = render(used, dry[None], mean[None])
@@ -116,7 +114,8 @@ def transfer(
     rack = (
         used.with_values(values) if isinstance(used, Rack) else Chain([used.with_values(**values)])
     )
-    return Transfer(rack, dry.expand(sound.shape[1], -1), reference, sound[0], mean, count)
+    dry = dry.expand(sound.shape[1], -1)
+    return Transfer(rack, dry, reference, sound[0], mean, count, rates[1])
 
 
 def _at(sound: Tensor, rates: tuple[int, int]) -> Tensor:

@@ -218,6 +218,12 @@ def test_channels_and_rates_may_differ(
         assert found.effect is not None
     with pytest.raises(UserError, match="the reference is silent"):
         style.transfer(made, stereo, 0 * stereo, sample_rate=RATE)
+    # The same sound is as bright and as loud at any rate and of any length.
+    twice = torch.cat([stereo, stereo], dim=1)
+    same = style.Transfer(None, slow, twice, 2 * slow, None, 1, RATE).distances(48_000)
+    assert max(same[name][0] for name in ("CFE dB", "RMS dB", "LUFS")) < 0.2
+    assert same["SCE Hz"][0] < 30
+    assert same["RMS dB"][1] == pytest.approx(6.02, abs=0.2)
 
 
 def test_short_recordings_are_joined_and_never_lost(tmp_path: Path) -> None:
