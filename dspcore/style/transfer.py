@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dspcore.chain import Chain
 from dspcore.errors import UserError
+from dspcore.loudness import loudness
 from dspcore.rack import Rack
 from dspcore.style.clips import PEAK, SILENT, resampled
 from dspcore.style.controller import Controller
@@ -43,10 +44,13 @@ class Transfer:
         """How far input and result are from the reference in what does not need the same notes."""
         found = {}
         goal = resampled(self.reference.mean(0), self.reference_rate, sample_rate)[None, None]
-        for name in ("SCE Hz", "CFE dB", "RMS dB", "LUFS"):
+        for name in ("SCE Hz", "CFE dB", "RMS dB"):
             measure = measures(sample_rate)[name]
             pair = [float(measure(x.mean(0)[None, None], goal)) for x in (self.dry, self.result)]
             found[name] = (pair[0], pair[1])
+        wanted = loudness(self.reference, self.reference_rate)  # of all channels, as pages show it
+        far = [abs(loudness(x, sample_rate) - wanted) for x in (self.dry, self.result)]
+        found["LUFS"] = (far[0], far[1])
         return found
 
 
