@@ -1,9 +1,19 @@
 """A differentiable audio engine for PyTorch: exact effects, exact gradients, streaming."""
 
-from dspcore import audio, effects, ops, synth
-from dspcore.chain import Chain
-from dspcore.graph import Graph, mix, send
-from dspcore.preset import load_preset, save_preset
+import gc
+
+# What is imported stays, a million objects of torch's: to look through them time and again took half
+# a second.
+_collecting = gc.isenabled()
+gc.disable()
+try:
+    from dspcore import audio, effects, ops, synth
+    from dspcore.chain import Chain
+    from dspcore.graph import Graph, mix, send
+    from dspcore.preset import load_preset, save_preset
+finally:
+    if _collecting:
+        gc.enable()
 
 __version__ = "0.1.0"
 __all__ = [

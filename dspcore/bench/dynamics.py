@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -181,6 +183,96 @@ def faustax_compressor() -> Run:
     return through_jax(process, ("x", *controls(1)))
 
 
+def difffx_compressor() -> Run:
+    from dspcore.bench.effects import stand_in_for_torchaudio
+
+    stand_in_for_torchaudio()
+    from diffFx_pytorch.processors.dynamics.compressor import Compressor
+
+    compressor = Compressor(44_100, knee_type="quadratic")
+    # It writes 2.2 where dasp has the logarithm of 9.
+    time = torch.full((DASP_ROWS,), DASP_ATTACK_MS * 2.2 / math.log(9.0))
+    times = {"attack_ms": time, "release_ms": time, "makeup_db": torch.zeros(DASP_ROWS)}
+
+    def run(given: Tensors) -> Tensor:
+        level = {name: given[name].flatten() for name in controls(1)}
+        out: Tensor = compressor(given["x"], None, {**level, **times})
+        return out
+
+    return run
+
+
+# --- compressors that follow the level ------------------------------------------------------------
+
+JUCE_RATIO, JUCE_ATTACK_MS, JUCE_RELEASE_MS = 4.0, 5.0, 100.0
+
+
+def level_inputs(generator: Generator) -> Tensors:
+    return {"x": bursts(generator)[:DASP_ROWS]}
+
+
+def our_level_compressor(given: Tensors) -> Tensor:
+    """JUCE's: the followed magnitude, a hard knee, nothing smoothed after it."""
+    from dspcore.ops import envelope
+
+    x, threshold = given["x"], 10.0 ** (THRESHOLD_DB / 20.0)
+    attack, release = (
+        1.0 - math.exp(-2.0 * math.pi * 1_000.0 / (44_100 * ms))
+        for ms in (JUCE_ATTACK_MS, JUCE_RELEASE_MS)
+    )
+    level = envelope(x.abs(), attack, release)[0]
+    return x * (level / threshold).clamp(min=1.0) ** (1.0 / JUCE_RATIO - 1.0)
+
+
+def pedalboard_compressor() -> Run:
+    from pedalboard import Compressor
+
+    def run(given: Tensors) -> Tensor:
+        settings = (THRESHOLD_DB, JUCE_RATIO, JUCE_ATTACK_MS, JUCE_RELEASE_MS)
+        rows = [Compressor(*settings)(x, 44_100) for x in given["x"].numpy()]
+        return torch.from_numpy(np.stack(rows))
+
+    return run
+
+
+def our_energy_compressor(given: Tensors) -> Tensor:
+    """That of grafx: energy, a hard knee, and the linear gain smoothed."""
+    from dspcore.ops import envelope
+
+    x = given["x"]
+    over = torch.log(x * x + 1e-5) - given["log_threshold"][..., None] + 6.0
+    share = torch.exp(given["log_ratio"])[..., None]
+    gain = torch.exp(-over.clamp(min=0.0) * share / (1.0 + share))
+    start = gain.new_ones(gain.shape[:2])
+    return x * envelope(gain, given["release"], given["attack"], start)[0]
+
+
+def energy_inputs(generator: Generator) -> Tensors:
+    spread = torch.linspace(0.0, 1.0, DASP_ROWS)[:, None]
+    settings = {"log_threshold": 1.0 + spread, "log_ratio": spread}
+    smoothing = {name: value[:DASP_ROWS] for name, value in coefficients().items()}
+    return {**level_inputs(generator), **settings, **smoothing}
+
+
+def grafx_compressor() -> Run:
+    from dspcore.bench.effects import stand_in_for_torchaudio
+
+    stand_in_for_torchaudio()
+    from grafx.processors.dynamics import Compressor
+
+    compressor = Compressor(
+        energy_smoother=None, gain_smoother="ballistics", knee="hard", flashfftconv=False
+    )
+
+    def run(given: Tensors) -> Tensor:
+        both = torch.cat([given["attack"], given["release"]], 1)
+        settings = (given["log_threshold"], given["log_ratio"])
+        out: Tensor = compressor(given["x"], *settings, z_alpha_post=torch.logit(both))
+        return out
+
+    return run
+
+
 # --- limiter gain -------------------------------------------------------------------------------
 
 LIMIT_DB = -12.0
@@ -251,6 +343,23 @@ CASES = (
         (
             Contender("dasp compressor", dasp_compressor, "dasp-pytorch"),
             Contender("faustax Compressor (JAX)", faustax_compressor, "faustax"),
+            Contender("diffFx Compressor", difffx_compressor, "difffx-pytorch"),
         ),
+    ),
+    Case(
+        "envelope",
+        f"compressor that smooths its linear gain, {DASP_ROWS} x {SAMPLES:,}",
+        energy_inputs,
+        ("x", "log_threshold", "log_ratio", "attack", "release"),
+        our_energy_compressor,
+        (Contender("grafx Compressor", grafx_compressor, "grafx"),),
+    ),
+    Case(
+        "envelope",
+        f"compressor that follows the level, {DASP_ROWS} x {SAMPLES:,}",
+        level_inputs,
+        ("x",),
+        our_level_compressor,
+        (Contender("pedalboard Compressor", pedalboard_compressor, "pedalboard", gradient=False),),
     ),
 )

@@ -194,6 +194,16 @@ def pedalboard_freeverb() -> Run:
     return run
 
 
+def torchfx_freeverb() -> Run:
+    from torchfx.effect import Reverb
+
+    def run(given: Tensors) -> Tensor:
+        rooms = [Reverb(room_size=ROOM, damping=DAMPING, mix=1.0, fs=RATE) for _ in given["x"]]
+        return torch.stack([room(x) for room, x in zip(rooms, given["x"], strict=True)])
+
+    return run
+
+
 # --- echo ---------------------------------------------------------------------------------------
 
 ECHO_S, FEEDBACK, MIX = 0.1, 0.5, 0.5
@@ -219,6 +229,62 @@ def pedalboard_echo() -> Run:
     return run
 
 
+def torchfx_echo() -> Run:
+    """As many echoes as there is time for; it lengthens the sound by all of them."""
+    from torchfx.effect import Delay
+
+    span = round(ECHO_S * RATE)
+    echo = Delay(delay_samples=span, feedback=FEEDBACK, mix=MIX, taps=SAMPLES // span)
+    return lambda given: echo(given["x"])[..., :SAMPLES]
+
+
+# --- convolution --------------------------------------------------------------------------------
+
+RESPONSE = 44_100
+
+
+def sound_and_response(generator: Generator) -> Tensors:
+    """A second of decaying noise for each item and channel."""
+    fall = 10.0 ** (-3.0 * torch.arange(RESPONSE) / RESPONSE)
+    return {**stereo(generator), "h": 0.05 * fall * noise(generator, ROWS, 2, RESPONSE)}
+
+
+def our_convolution(given: Tensors) -> Tensor:
+    from dspcore.ops import convolve
+
+    return convolve(given["x"], given["h"])[0]
+
+
+def eager_convolution(given: Tensors) -> Tensor:
+    length = 1 << (SAMPLES + RESPONSE - 2).bit_length()
+    product = torch.fft.rfft(given["x"], length) * torch.fft.rfft(given["h"], length)
+    return torch.fft.irfft(product, length)[..., :SAMPLES]
+
+
+def grafx_convolution() -> Run:
+    stand_in_for_torchaudio()
+    from grafx.processors.core.convolution import FIRConvolution
+
+    convolution = FIRConvolution(mode="causal", flashfftconv=False)
+
+    def run(given: Tensors) -> Tensor:
+        x, h = (given[name].flatten(0, 1) for name in ("x", "h"))
+        out: Tensor = convolution(x, h).reshape(given["x"].shape)
+        return out
+
+    return run
+
+
+def scipy_convolution() -> Run:
+    from scipy.signal import oaconvolve
+
+    def run(given: Tensors) -> Tensor:
+        both = oaconvolve(given["x"].numpy(), given["h"].numpy(), axes=-1)
+        return torch.from_numpy(both[..., :SAMPLES])
+
+    return run
+
+
 CASES = (
     Case(
         "sosfilt",
@@ -239,7 +305,7 @@ CASES = (
         5.0 * ROWS * SAMPLES * len(HZ),
     ),
     Case(
-        "delay",
+        "freeverb",
         f"Freeverb, {ROWS} x 2 x {SAMPLES:,}",
         stereo,
         ("x",),
@@ -250,8 +316,8 @@ CASES = (
                 pedalboard_freeverb,
                 "pedalboard",
                 gradient=False,
-                agrees_db=-60.0,
             ),
+            Contender("torchfx Reverb", torchfx_freeverb, "torchfx", gradient=False),
         ),
     ),
     Case(
@@ -260,6 +326,21 @@ CASES = (
         stereo,
         ("x",),
         our_echo,
-        (Contender("pedalboard Delay", pedalboard_echo, "pedalboard", gradient=False),),
+        (
+            Contender("pedalboard Delay", pedalboard_echo, "pedalboard", gradient=False),
+            Contender("torchfx Delay", torchfx_echo, "torchfx", gradient=False),
+        ),
+    ),
+    Case(
+        "convolve",
+        f"a response of {RESPONSE:,} for each row, {ROWS} x 2 x {SAMPLES:,}",
+        sound_and_response,
+        ("x", "h"),
+        our_convolution,
+        (
+            Contender("PyTorch eager, FFT", lambda: eager_convolution, "torch"),
+            Contender("grafx FIRConvolution", grafx_convolution, "grafx"),
+            Contender("scipy oaconvolve", scipy_convolution, "scipy", gradient=False),
+        ),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import signal
 from typing import Any, NoReturn
@@ -53,6 +55,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
+        atexit.register(gc.freeze)  # at its end Python would look through all that was imported
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             return super().invoke(ctx)

@@ -40,70 +40,40 @@ class Freeverb(Effect):
     width = Param(0.0, 1.0, default=1.0, doc="Both sides the same at 0, apart at 1.")
     mix = Param(0.0, 1.0, default=0.3, doc="Dry at 0, the room alone at 1.")
 
-    def _lengths(self, *tuning: int) -> list[float]:
-        """Whole samples, those of the left and then of the right."""
-        scale = self.sample_rate / 44_100
-        return [max(2.0, float(round((n + s) * scale))) for s in (0, _SPREAD) for n in tuning]
+    def _lengths(self, *tuning: int, more: int = 0) -> list[int]:
+        """Whole samples; on the right there are more."""
+        return [max(2, round((n + more) * self.sample_rate / 44_100)) for n in tuning]
 
     def process(self, audio: Tensor, params: dict[str, Tensor], state: Any) -> tuple[Tensor, Any]:
-        """Two networks of lines: the combs of both sides, and for each side the all-passes."""
-        comb_state, pass_state = (None, None) if state is None else state
-        b, _, t = audio.shape
-        combs, loop, passes, matrix = self.settled(params, lambda: self._networks(audio, params))
-        wet, comb_state = ops.delay(
-            (_INPUT * audio.sum(1, keepdim=True)).expand(-1, combs.shape[1], -1),
-            combs,
-            torch.eye(combs.shape[1], dtype=audio.dtype, device=audio.device)[None],
-            loop,
-            comb_state,
-            max_delay=max(self._lengths(*_COMBS)),
+        """Both sides hear the same; what they make of it is crossed as the width says."""
+        feedback, damping = self.settled(params, lambda: self._loops(params))
+        wet, state = ops.freeverb(
+            (_INPUT * audio.sum(1, keepdim=True)).expand(-1, 2, -1),
+            feedback,
+            damping,
+            state,
+            lengths=self._sides(),
         )
-        wet = wet.unflatten(1, (2, -1)).sum(2)
-        late, pass_state = ops.delay(
-            wet.reshape(2 * b, 1, t).expand(-1, passes.shape[1], -1),
-            passes,
-            matrix,
-            state=pass_state,
-            max_delay=max(self._lengths(*_ALLPASSES)),
-        )
-        wet = wet - late.sum(1).reshape(b, 2, t)
-        p = {name: value[:, None] for name, value in params.items()}
-        width = p["width"].to(audio.dtype)
-        own, other = _OUTPUT * (0.5 + width / 2), _OUTPUT * (0.5 - width / 2)
-        room = own * wet + other * wet.flip(1)
-        mix = p["mix"].to(audio.dtype)
-        return audio + mix * (room - audio), (comb_state, pass_state)
+        width = _OUTPUT * params["width"][:, None].to(audio.dtype)
+        own, other = (_OUTPUT + width) / 2, (_OUTPUT - width) / 2
+        room = torch.addcmul(own * wet, other, wet.flip(1))
+        return torch.lerp(audio, room, params["mix"][:, None].to(audio.dtype)), state
 
-    def _networks(self, audio: Tensor, params: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """Lengths of the combs, (b, 16), and their loops; lengths of the all-passes, (2 b, 4), and
-        what goes from line to line there.
+    @staticmethod
+    def _loops(params: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Gain and pole of every loop, (b, 1, 1) or (b, 1, t)."""
+        return (0.7 + 0.28 * params["room"])[:, None], (0.4 * params["damping"])[:, None]
 
-        With a_k the input of all-pass k, its sign changed where k is odd, and u_k what its line
-        gives, a_k+1 is ``a_k - u_k``, and what goes into the line is ``a_k + u_k / 2``.
-        """
-        b = audio.shape[0]
-        combs = torch.tensor(self._lengths(*_COMBS), dtype=torch.float64, device=audio.device)
-        feedback, d = torch.broadcast_tensors(0.7 + 0.28 * params["room"], 0.4 * params["damping"])
-        zero, one = torch.zeros_like(d), torch.ones_like(d)
-        loop = torch.stack([feedback * (1 - d), zero, zero, one, -d, zero], 1)[:, None, None]
-        count = len(_ALLPASSES)
-        passes = combs.new_tensor(self._lengths(*_ALLPASSES)).reshape(2, count)
-        matrix = 0.5 * torch.eye(count, dtype=audio.dtype, device=audio.device)
-        matrix = matrix - torch.ones_like(matrix).tril(-1)
-        lines = len(combs)
-        return (
-            combs.expand(b, -1),
-            loop.expand(-1, lines, -1, -1, -1),
-            passes.repeat(b, 1),
-            matrix[None],
-        )
+    def _sides(self) -> list[list[int]]:
+        """Lengths of the combs and then of the all-passes, for the left and for the right."""
+        return [self._lengths(*_COMBS, *_ALLPASSES, more=more) for more in (0, _SPREAD)]
 
     def decay_seconds(self) -> float:
         """How long lows take to fall by 60 dB in the longest comb."""
-        turn = max(self._lengths(*_COMBS)) / self.sample_rate
+        turn = max(self._sides()[1]) / self.sample_rate
         return -3.0 * turn / math.log10(0.7 + 0.28 * self.values["room"])
 
     def tail_seconds(self) -> float:
         """The decay, and that of the all-passes."""
-        passes = sum(self._lengths(*_ALLPASSES)) / 2 / self.sample_rate
+        passes = sum(self._lengths(*_ALLPASSES, more=_SPREAD)) / self.sample_rate
         return self.decay_seconds() + 10 * passes

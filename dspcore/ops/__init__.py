@@ -13,6 +13,7 @@ from dspcore.ops.envelope import envelope
 from dspcore.ops.feedback_compressor import feedback_gain
 from dspcore.ops.fir_frames import fir_frames
 from dspcore.ops.fm import fm
+from dspcore.ops.freeverb import freeverb
 from dspcore.ops.gate import gate_gain
 from dspcore.ops.harmonics import harmonics
 from dspcore.ops.ladder import ladder
@@ -45,6 +46,7 @@ __all__ = [
     "feedback_gain",
     "fir_frames",
     "fm",
+    "freeverb",
     "gate_gain",
     "harmonics",
     "ladder",

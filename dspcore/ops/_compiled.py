@@ -1,4 +1,8 @@
-"""An op's kernels as entries of torch.library, for torch.compile and export."""
+"""An op's kernels as entries of torch.library, for torch.compile and export.
+
+Made when an op is first traced: to make them all took half a second, which every command line would
+have waited for.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from dspcore.ops._constant import constant
+
 if TYPE_CHECKING:
     from dspcore.ops._op import Op
 
 _LIBRARY = torch.library.Library("dspcore", "DEF")
+_WAITING: dict[str, Op] = {}  # not traced yet
 
 
 def call(name: str, tensors: Sequence[Tensor], attrs: Sequence[int]) -> tuple[Tensor, ...]:
     """The registered op, as a compiler traces it."""
+    _defined(name)
     return _together(getattr(torch.ops.dspcore, name)(*tensors, list(attrs)))
+
+
+def register(op: Op) -> None:
+    """Let torch.library hear of an op when it is first traced."""
+    _WAITING[op.record.name] = op
+
+
+@constant
+def _defined(name: str) -> bool:
+    """Define an op that waits; while a compiler traces, it is run and not traced."""
+    if (op := _WAITING.pop(name, None)) is not None:
+        _define(op)
+    return True
 
 
 def _alone(tensors: tuple[Any, ...]) -> Any:
@@ -29,7 +50,7 @@ def _together(tensors: Any) -> tuple[Tensor, ...]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
 
 
-def register(op: Op) -> None:
+def _define(op: Op) -> None:
     """Define an op for torch.compile: opaque kernels with shapes, the backward pass one of them."""
     name, counts = op.record.name, op.counts
     inputs = ", ".join(f"Tensor {n}" for n in op.names)

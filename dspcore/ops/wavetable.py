@@ -69,7 +69,7 @@ def wavetable(
         raise ValueError(f"wavetable: amplitude must be {(b, f)}, got {tuple(amplitude.shape)}")
     t, turn = _frames.turning("wavetable", f0, phase, num_samples, hop, start)
     wide = table.reshape(-1, n).to(torch.float64)
-    levels = _opaque_levels(wide) if torch.compiler.is_compiling() else _levels(wide)
+    levels = _opaque_levels(wide) if torch.compiler.is_compiling() else levels_of(wide)
     levels = levels.expand(b, *levels.shape[1:])
     amplitude, bounds = amplitude[:, turn.part].to(table.dtype), _bounds(n, table.device)
     (y,) = _OP(amplitude, levels, turn.f, turn.at, bounds, attrs=(hop, turn.start, t))
@@ -98,12 +98,17 @@ def _bounds(n: int, device: torch.device) -> Tensor:
     return torch.tensor(bounds, dtype=torch.float64, device=device)
 
 
-def _levels(table: Tensor) -> Tensor:
+def shape_of_levels(b: int, n: int) -> tuple[int, int, int, int]:
+    """Of what `levels_of` makes of a table (b, n)."""
+    return b, len(_kept(n)), _places(n) + 1, 2
+
+
+def levels_of(table: Tensor) -> Tensor:
     """Values and slopes of every level, (b, l, places + 1, 2), of a table (b, n) float64."""
     n = table.shape[-1]
     places = _places(n)
     if table.shape[0] == 0:  # not every FFT library takes none
-        return (0 * table.sum()).expand(0, len(_kept(n)), places + 1, 2)
+        return (0 * table.sum()).expand(shape_of_levels(0, n))
     number = torch.arange(n // 2 + 1, device=table.device).double()
     heard = number <= torch.tensor(_kept(n), device=table.device)[:, None]
     values = torch.fft.rfft(table)[:, None] * heard
@@ -112,40 +117,11 @@ def _levels(table: Tensor) -> Tensor:
     return torch.cat([wave, wave[..., :1]], -1).movedim(-2, -1).contiguous()
 
 
-# Where torch compiles, the levels are one opaque step: its compilers know no complex numbers.
-@torch.library.custom_op("dspcore::wavetable_levels", mutates_args=())
 def _opaque_levels(table: Tensor) -> Tensor:
-    return _levels(table)
+    """`levels_of` as a compiler sees it."""
+    from dspcore.ops._wavetable_levels import opaque_levels
 
-
-@torch.library.custom_op("dspcore::wavetable_levels_backward", mutates_args=())
-def _opaque_levels_backward(g: Tensor, n: int) -> Tensor:
-    """The adjoint, which does not depend on the table: levels are linear in it."""
-    pull = torch.func.vjp(_levels, g.new_zeros(g.shape[0], n))[1]
-    found: Tensor = pull(g)[0]
-    return found.contiguous()
-
-
-@_opaque_levels.register_fake
-def _(table: Tensor) -> Tensor:
-    b, n = table.shape
-    return table.new_empty(b, len(_kept(n)), _places(n) + 1, 2)
-
-
-@_opaque_levels_backward.register_fake
-def _(g: Tensor, n: int) -> Tensor:
-    return g.new_empty(g.shape[0], n)
-
-
-def _remember(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-    ctx.n = inputs[0].shape[-1]
-
-
-def _adjoint(ctx: Any, g: Tensor) -> Tensor:
-    return _opaque_levels_backward(g, ctx.n)
-
-
-_opaque_levels.register_autograd(_adjoint, setup_context=_remember)
+    return opaque_levels(table)
 
 
 def _reference(
