@@ -2,8 +2,8 @@
 
 import gc
 
-# What is imported stays, a million objects of torch's: to look through them time and again took half
-# a second.
+# What is imported stays, a million objects of torch's, which Python would look through time and
+# again for half a second.
 _collecting = gc.isenabled()
 gc.disable()
 try:

@@ -266,8 +266,9 @@ class Struct:
         else:
             aim = []
             results = [self.view(r) for r in step.results[:kept]]
-            wanted = bool(record.scratches)
-            results += [self.view(r) if wanted else "View{}" for r in step.results[kept:]]
+            results += [
+                self.view(r) if record.works_in_kept else "View{}" for r in step.results[kept:]
+            ]
         numbers = ", ".join(self.code(a) for a in attrs)
         call = f"call(kernel_{name}, {{{numbers}}}, {{{', '.join([*views, *results])}}});"
         return [*aim, call, *after]

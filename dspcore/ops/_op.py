@@ -166,7 +166,7 @@ class Op:
         self, arguments: Sequence[Tensor], attrs: tuple[int, ...], *, keep: bool = True
     ) -> tuple[Tensor, ...]:
         """Results and, when `keep`, what the backward pass wants to find again."""
-        if keep or self.record.scratches:
+        if keep or self.record.works_in_kept:
             made = self.fresh(arguments, attrs, "results", "workspaces")
             self._run(_FORWARD, attrs, [*arguments, *made])
         else:

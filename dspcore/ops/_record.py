@@ -43,8 +43,16 @@ class Record:
     reference: Callable[..., Tensor] | None = None
     samples: Callable[[torch.Generator], Iterator[Sample]] | None = None
     audio: int | None = 0  # the public argument whose type decides that of the result, if one does
+    lean: bool = (
+        False  # whether the forward pass does without workspaces, though there are scratches
+    )
     forms: Mapping[str, tuple[str, Mapping[int, int]]] = field(default_factory=dict)  # for Op.plain
     budget_db: float = -100.0  # error of float32 against the reference, relative to its peak
+
+    @property
+    def works_in_kept(self) -> bool:
+        """Whether the forward pass itself works in the workspaces, and must be given them."""
+        return bool(self.scratches) and not self.lean
 
 
 RECORDS: dict[str, Record] = {}

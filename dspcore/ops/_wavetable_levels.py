@@ -1,4 +1,4 @@
-"""The levels of a wavetable as one opaque step, where torch compiles: it knows no complex numbers."""
+"""The levels of a wavetable as one opaque step: torch's compilers know no complex numbers."""
 
 from __future__ import annotations
 

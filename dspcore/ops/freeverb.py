@@ -147,6 +147,7 @@ RECORD = record(
         results={"y": "b c t", "past_out": "b c d", "state_out": "b c 8"},
         workspaces={"line": "b c d+8*t", "kept": "b c chunks 8"},
         scratches={"owed": "b c d"},
+        lean=True,
         attributes=tuple(f"lengths{i}" for i in range(_SIDES * (_COMBS + _PASSES) // 3)),
         precise=frozenset({"feedback", "damping"}),
         public=_public,
