@@ -43,9 +43,7 @@ class Record:
     reference: Callable[..., Tensor] | None = None
     samples: Callable[[torch.Generator], Iterator[Sample]] | None = None
     audio: int | None = 0  # the public argument whose type decides that of the result, if one does
-    lean: bool = (
-        False  # whether the forward pass does without workspaces, though there are scratches
-    )
+    lean: bool = False  # whether forward does without workspaces, though there are scratches
     forms: Mapping[str, tuple[str, Mapping[int, int]]] = field(default_factory=dict)  # for Op.plain
     budget_db: float = -100.0  # error of float32 against the reference, relative to its peak
 
