@@ -33,6 +33,12 @@ def register(op: Op) -> None:
     _WAITING[op.record.name] = op
 
 
+def define_waiting() -> None:
+    """Define every op that waits."""
+    for name in list(_WAITING):
+        _defined(name)
+
+
 @constant
 def _defined(name: str) -> bool:
     """Define an op that waits; while a compiler traces, it is run and not traced."""
