@@ -6,6 +6,7 @@
 #include <new>
 
 #include "dsp/threads.hpp"
+#include "plugin/bells.hpp"
 #include "plugin/convolution.hpp"
 #include "plugin/formulas.hpp"
 #include "plugin/parameter.hpp"

@@ -13,7 +13,8 @@ from torch.nn.functional import pad
 
 from dspcore.effects.effect import Effect
 from dspcore.effects.param import Choice, Param
-from dspcore.effects.response import StreamedConvolution, as_one
+from dspcore.effects.response import StreamedConvolution
+from dspcore.effects.whole import as_one
 from dspcore.ops.compiling import constant
 
 _CENTRES_HZ = (125, 250, 500, 1_000, 2_000, 4_000, 8_000)

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextvars import ContextVar
 from math import gcd
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dspcore import audio, ops
+from dspcore.effects.whole import as_one
 
 _LONG = 16_384  # samples from which on partitions of 512 are better than of 128
-
-
-class Whole(Protocol):
-    """Convolutions as one operation each, where somebody wants to see them so."""
-
-    def convolve(self, x: Tensor, h: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """As `StreamedConvolution`."""
-
-    def room(
-        self, x: Tensor, noise: Callable[[], Tensor], rates: Tensor, gains: Tensor, state: Any
-    ) -> tuple[Tensor, Any]:
-        """As `NoiseReverb` does it; `noise` gives (k, c, n), rates and gains are (b, k, 1 or t)."""
-
-
-#: Set while effects are exported: C++ has convolutions of its own.
-whole: ContextVar[Whole | None] = ContextVar("whole", default=None)
-
-
-def as_one() -> Whole | None:
-    """What `whole` holds; nothing while torch compiles, which knows no context variables."""
-    return None if torch.compiler.is_compiling() else whole.get()
 
 
 def read_response(path: str, sample_rate: int) -> Tensor:

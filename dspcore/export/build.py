@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,14 +104,17 @@ def export(
         place = Path(work)
         (place / "chain.cpp").write_text(made.code, encoding="utf-8")
         (place / "DistrhoPluginInfo.h").write_text(_info(made, name, slug, maker), encoding="utf-8")
+        objects = {place / "chain.o": [str(place / "chain.cpp")]}
+        objects[place / "threads.o"] = [str(root / "csrc" / "dsp" / "threads.cpp")]
+        for key in formats:
+            if target := FORMATS[key].target:
+                objects[place / f"{target}.o"] = _wrapper(target, dpf, root, place)
         progress("compiling the chain")
-        _run([*command, "-c", str(place / "chain.cpp"), "-o", str(place / "chain.o")])
-        threads = root / "csrc" / "dsp" / "threads.cpp"
-        _run([*command, "-c", str(threads), "-o", str(place / "threads.o")])
+        _compile(command, objects)
         progress("comparing it with the chain")
         probe = place / "probe.so"
-        objects = [str(place / "chain.o"), str(place / "threads.o")]
-        _run([*command, "-shared", *objects, "-o", str(probe), *_LIBRARIES])
+        chain = [str(place / "chain.o"), str(place / "threads.o")]
+        _run([*command, "-shared", *chain, "-o", str(probe), *_LIBRARIES])
         check(rack, probe, channels, voices)
         out.mkdir(parents=True, exist_ok=True)
         if source:
@@ -118,7 +122,7 @@ def export(
         done = []
         for key in dict.fromkeys(formats):
             progress(f"building {FORMATS[key].title}")
-            whole = _build(FORMATS[key], command, dpf, root, place, out, name, slug)
+            whole = _build(FORMATS[key], command, root, place, out, name, slug)
             done.append(Exported(key, whole))
     return done
 
@@ -194,6 +198,9 @@ def _info(made: Source, name: str, slug: str, maker: str) -> str:
             f"#define DISTRHO_PLUGIN_IS_SYNTH {int(made.instrument)}",
             f"#define DISTRHO_PLUGIN_WANT_MIDI_INPUT {int(made.instrument)}",
             "#define DISTRHO_PLUGIN_HAS_UI 0",
+            "#ifdef DISTRHO_PLUGIN_TARGET_CLAP",
+            "#define DISTRHO_PLUGIN_WANT_STATE 1  // or a CLAP does not save even its parameters",
+            "#endif",
             "#define DISTRHO_PLUGIN_IS_RT_SAFE 1",
             f"#define DISTRHO_PLUGIN_NUM_INPUTS {inputs}",
             f"#define DSPCORE_CHANNELS {max(1, made.inputs)}",
@@ -209,10 +216,35 @@ def _info(made: Source, name: str, slug: str, maker: str) -> str:
     )
 
 
+def _wrapper(target: str, dpf: Path, root: Path, place: Path) -> list[str]:
+    """What the compiler is told to make a format of the chain that is described in `place`."""
+    return [
+        f"-DDISTRHO_PLUGIN_TARGET_{target}",
+        f"-I{place}",
+        f"-I{dpf / 'distrho'}",
+        f"-I{dpf}",
+        "-w",  # the framework's warnings are not the user's
+        str(root / "bindings" / "plugin.cpp"),
+    ]
+
+
+def _compile(command: Sequence[str], objects: Mapping[Path, Sequence[str]]) -> None:
+    """Make the objects of their words, as many at once as there are processors for us."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        jobs = [
+            pool.submit(_run, [*command, "-c", *words, "-o", str(made)])
+            for made, words in objects.items()
+        ]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _build(
     format: Format,
     command: Sequence[str],
-    dpf: Path,
     root: Path,
     place: Path,
     out: Path,
@@ -224,22 +256,7 @@ def _build(
     whole, library = out / format.whole.format(**words), out / format.path.format(**words)
     objects = [str(place / "chain.o"), str(place / "threads.o")]
     if format.target:
-        wrapper = place / f"{format.target}.o"
-        _run(
-            [
-                *command,
-                f"-DDISTRHO_PLUGIN_TARGET_{format.target}",
-                f"-I{place}",
-                f"-I{dpf / 'distrho'}",
-                f"-I{dpf}",
-                "-w",  # the framework's warnings are not the user's
-                "-c",
-                str(root / "bindings" / "plugin.cpp"),
-                "-o",
-                str(wrapper),
-            ]
-        )
-        objects.append(str(wrapper))
+        objects.append(str(place / f"{format.target}.o"))
     symbols = place / "symbols"
     symbols.write_text(f"{{ global: {'; '.join(format.entries)}; local: *; }};\n", encoding="utf-8")
     fresh = place / "plugin.so"

@@ -12,7 +12,7 @@ from dspcore.export.numbers import ZERO, Formula, literal
 from dspcore.export.operations import ctype, line
 from dspcore.export.program import Program, Shown, Step, Whole
 from dspcore.export.record import CannotExportError
-from dspcore.export.whole import CONVOLVE, ROOM
+from dspcore.export.whole import BELLS, CONVOLVE, ROOM
 from dspcore.ops import RECORDS
 
 _TYPES = (torch.float32, torch.float64, torch.bool, torch.int64, torch.int32)
@@ -218,6 +218,10 @@ class Struct:
             return self._part(step)
         if step.op in (CONVOLVE, ROOM):
             return self._convolution(step)
+        if step.op == BELLS:
+            wanted, off, share = step.args
+            made = ", ".join(self.view(shown) for shown in (step.results[0], wanted, off))
+            return [f"bells({made}, {self.code(share)});"]
         if step.op.startswith("dspcore."):
             return self._kernel(step)
         return line(step, self)

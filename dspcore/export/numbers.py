@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 
 #: Rates that hosts use, and further ones at which formulas are checked.
 USUAL_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
@@ -43,6 +43,13 @@ def literal(value: float) -> str:
 
 def over_rate(values: Mapping[int, float]) -> Formula:
     """The formula that has these values at these rates."""
+    return _over_rate(tuple((rate, type(value), value) for rate, value in values.items()))
+
+
+@lru_cache(maxsize=4096)
+def _over_rate(found: tuple[tuple[int, type, float], ...]) -> Formula:
+    """The same, remembered; 1 and 1.0 are not."""
+    values = {rate: value for rate, _, value in found}
     first = next(iter(values.values()))
     if all(_same(value, first) for value in values.values()):
         return Formula(literal(first))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dspcore.errors import UserError
 from dspcore.export.emit import Struct, of_step, whole
+from dspcore.export.numbers import ZERO
 from dspcore.export.operations import ctype
 from dspcore.export.program import Program, Shown
 from dspcore.export.record import CannotExportError
@@ -185,7 +186,7 @@ def _lines(programs: Iterable[Program]) -> list[int]:
                 continue
             past, after = step.args[4], step.results[1]
             slot = program.slots[past.slot]
-            ends = [i for i, end in enumerate(program.ends) if end == after]
+            ends = [i for i, end in enumerate(program.ends) if _same_line(end, after)]
             silent = bool(slot.values) and all(
                 v.constant and not float(v.code) for v in slot.values
             )
@@ -195,6 +196,12 @@ def _lines(programs: Iterable[Program]) -> list[int]:
                 here.update(ends)
         found.append(here)
     return sorted(set.intersection(*found)) if found else []
+
+
+def _same_line(end: Shown, after: Shown) -> bool:
+    """Whether a state is the past after a delay, which may count its lines in other dimensions."""
+    dense = end.stride is None is after.stride and end.offset == after.offset == (ZERO, ZERO)
+    return dense and end.slot == after.slot and end.size[-1] == after.size[-1]
 
 
 def _convolutions(program: Program) -> dict[int, str]:

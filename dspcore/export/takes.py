@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from dspcore.effects import Effect
 from dspcore.errors import UserError
 from dspcore.export.record import CannotExportError, Recorder, Recording, unseen
-from dspcore.export.whole import whole_convolutions
+from dspcore.export.whole import recorded_whole
 from dspcore.rack import Rack
 
 #: What a take records of each part: the first block, and the blocks after it.
@@ -87,7 +87,7 @@ def take(rack: Rack, channels: int, samples: int, moving: bool) -> Take:
         given: dict[str, Any] = {name: wires.setting(name, v) for name, v in settings.items()}
         state = pytree.tree_map(wires.state, state)
         given |= {key: wires.sound(key, v) for key, v in further.items()}
-        with torch.no_grad(), whole_convolutions(), wires:
+        with torch.no_grad(), recorded_whole(), wires:
             out, state = rack.step(heard, state, **given)
         done.recordings[WIRES, stage] = wires.finish(out, _tensors(state))
     return done

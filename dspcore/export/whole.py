@@ -1,4 +1,4 @@
-"""Convolutions as single operations: what a recording has in place of their many small steps."""
+"""Single operations that a recording has in place of many small steps, as C++ has its own ways."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from dspcore.effects import response
+from dspcore.effects import whole
 from dspcore.export.record import unseen
 
-CONVOLVE, ROOM = "dspcore_export.convolve.default", "dspcore_export.room.default"
+CONVOLVE, ROOM, BELLS = (f"dspcore_export.{name}.default" for name in ("convolve", "room", "bells"))
 
 
 # A recording knows shapes and what depends on what; these are never asked for their sound.
@@ -27,8 +27,13 @@ def _room(
     return torch.zeros_like(x), torch.zeros_like(state)
 
 
+@torch.library.custom_op("dspcore_export::bells", mutates_args=())
+def _bells(wanted: Tensor, off: Tensor, share: float) -> Tensor:
+    return torch.zeros_like(wanted, memory_format=torch.contiguous_format)
+
+
 class _Recorded:
-    """`response.Whole` by the two operations; the state stands for what C++ remembers."""
+    """`Whole` by these operations; the state stands for what C++ remembers."""
 
     def convolve(self, x: Tensor, h: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         return _convolve(x, h, _state(x, state))
@@ -45,16 +50,19 @@ class _Recorded:
             made = noise()
         return _room(x, made, rates, gains, _state(x, state))
 
+    def bells(self, wanted: Tensor, off: Tensor, share: float) -> Tensor:
+        return _bells(wanted, off, share)
+
 
 def _state(x: Tensor, state: Tensor | None) -> Tensor:
     return x.new_zeros(1) if state is None else state
 
 
 @contextmanager
-def whole_convolutions() -> Iterator[None]:
-    """Effects convolve by the operations above."""
-    token = response.whole.set(_Recorded())
+def recorded_whole() -> Iterator[None]:
+    """Effects use the operations above."""
+    token = whole.whole.set(_Recorded())
     try:
         yield
     finally:
-        response.whole.reset(token)
+        whole.whole.reset(token)

@@ -1,14 +1,19 @@
-"""A plug-in in one of our hosts, with parameters changed in the middle; runs in a child process."""
+"""A plug-in in one of our hosts, changed in the middle or brought back; runs in a child process."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import cffi
 import numpy as np
 from numpy.typing import NDArray
 
 from dspcore.blackbox import hosts
+from dspcore.blackbox.hosts import _library
+from dspcore.blackbox.hosts.clap._declarations import CLAP
 from dspcore.notes import Note
 
 #: What is changed in the middle, by the plug-in's symbol.
@@ -60,3 +65,106 @@ def played(
     info = instance.info
     instance.close()
     return info, out
+
+
+def steady(
+    host: str, identity: str, values: Sequence[float], samples: int, size: int, channels: int
+) -> Any:
+    """What the host says of it, and the sound; further inputs hear the first ones' sound."""
+    instance = hosts.get(host).open(identity, 48_000, size)
+    info = instance.info
+    audio = np.resize(sound(samples, channels), (info.inputs, samples))
+    out = instance.render(audio, np.array(values)[:, None])
+    instance.close()
+    return info, out
+
+
+def restored(
+    host: str, identity: str, values: dict[str, float], samples: int, size: int
+) -> tuple[bytes, bytes, Any]:
+    """The state of an instance with `values`, that of a fresh one that took it, and its sound."""
+    one, other = (hosts.get(host).open(identity, 48_000, size) for _ in range(2))
+    settings = np.array([[value] for value in values.values()])
+    one.render(sound(size), settings)
+    save, load = _STATES[host]
+    state = save(one)
+    load(other, state)
+    other._set = other._values = lambda *_: []  # type: ignore[attr-defined]
+    starts = np.array([[param.default] for param in other.info.params])
+    out = other.render(sound(samples), starts)
+    after = save(other)
+    one.close()
+    other.close()
+    return state, after, out
+
+
+def _vst3_saved(instance: Any) -> bytes:
+    return bytes(instance._plugin.raw_state)
+
+
+def _vst3_loaded(instance: Any, state: bytes) -> None:
+    instance._plugin.raw_state = state
+
+
+def _dawdreamer_saved(instance: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        instance._processor.save_state(f"{folder}/state")
+        return Path(folder, "state").read_bytes()
+
+
+def _dawdreamer_loaded(instance: Any, state: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "state").write_bytes(state)
+        instance._processor.load_state(f"{folder}/state")
+
+
+def _clap_states(instance: Any) -> tuple[Any, Any]:
+    """cffi with CLAP's states, and the plug-in's."""
+    ffi = cffi.FFI()
+    ffi.include(_library.interface(CLAP))
+    ffi.cdef("""
+    typedef struct { void* own; int64_t (*write)(const void*, const void*, uint64_t); } ostream;
+    typedef struct { void* own; int64_t (*read)(const void*, void*, uint64_t); } istream;
+    typedef struct {
+      bool (*save)(const clap_plugin*, const ostream*);
+      bool (*load)(const clap_plugin*, const istream*);
+    } clap_plugin_state;
+    """)
+    raw = instance._plugin.get_extension(instance._plugin, b"clap.state")
+    assert raw, "the plug-in has no state"
+    return ffi, ffi.cast("clap_plugin_state*", raw)
+
+
+def _clap_saved(instance: Any) -> bytes:
+    ffi, states = _clap_states(instance)
+    kept = bytearray()
+
+    @ffi.callback("int64_t(const void*, const void*, uint64_t)")  # type: ignore[untyped-decorator]
+    def write(_: Any, data: Any, size: int) -> int:
+        kept.extend(ffi.buffer(data, size))
+        return size
+
+    assert states.save(instance._plugin, ffi.new("ostream*", [ffi.NULL, write]))
+    return bytes(kept)
+
+
+def _clap_loaded(instance: Any, state: bytes) -> None:
+    ffi, states = _clap_states(instance)
+    left = bytearray(state)
+
+    @ffi.callback("int64_t(const void*, void*, uint64_t)")  # type: ignore[untyped-decorator]
+    def read(_: Any, data: Any, size: int) -> int:
+        part = bytes(left[:size])
+        del left[:size]
+        ffi.memmove(data, part, len(part))
+        return len(part)
+
+    assert states.load(instance._plugin, ffi.new("istream*", [ffi.NULL, read]))
+
+
+#: How a host asks a plug-in for its state and gives it back.
+_STATES: dict[str, tuple[Callable[[Any], bytes], Callable[[Any, bytes], None]]] = {
+    "pedalboard": (_vst3_saved, _vst3_loaded),
+    "dawdreamer": (_dawdreamer_saved, _dawdreamer_loaded),
+    "clap": (_clap_saved, _clap_loaded),
+}

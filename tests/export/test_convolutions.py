@@ -7,39 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import needs_tools
-from exported import distance_db
+from exported import distance_db, rooms
 
-from dspcore import Chain, audio, effects
 from dspcore.effects import ConvolutionReverb
-from dspcore.export import export
 from dspcore.export.library import Library
 
 
-def response(samples: int) -> torch.Tensor:
-    fall = torch.exp(-torch.arange(samples) / (0.2 * samples))
-    return 0.1 * fall * torch.randn(2, samples)
-
-
 @pytest.mark.slow
-def test_rooms_equal_the_chain_at_any_rate_and_while_they_move(tmp_path: Path) -> None:
-    needs_tools()
-    audio.write(tmp_path / "room.wav", response(9_000), 32_000)
-    chain = Chain(
-        [
-            effects.Cabinet(48_000, model="closed_back"),
-            effects.ConvolutionReverb(48_000, file=str(tmp_path / "room.wav"), mix=0.5),
-            effects.NoiseReverb(48_000, length="0.5_s", mix=0.5),
-        ]
-    )
-    export(chain, tmp_path, name="Rooms", formats=["c"])
+def test_rooms_equal_the_chain_at_any_rate_and_while_they_move(
+    built_rooms: Path, recorded: Path
+) -> None:
+    chain = rooms(recorded)
     changes = {"noise_reverb.decay_500_s": 0.3, "noise_reverb.gain_2000_db": -9.0,
                "convolution_reverb.mix": 0.9, "cabinet.output_db": 3.0}  # fmt: skip
     sound = 0.3 * np.random.default_rng(0).standard_normal((2, 12_000)).astype(np.float32)
     x = torch.from_numpy(sound)[None].double()
     for rate, size in ((44_100, 441), (32_000, 64), (96_000, 1_000)):
         library, stream, at = (
-            Library(tmp_path / "librooms.so", rate),
+            Library(built_rooms / "librooms.so", rate),
             chain.at_rate(rate).stream(),
             6 * size,
         )
@@ -52,7 +37,7 @@ def test_rooms_equal_the_chain_at_any_rate_and_while_they_move(tmp_path: Path) -
 
 
 def test_a_response_that_was_given_follows_the_sample_rate() -> None:
-    given = response(4_800).double()
+    given = 0.1 * torch.exp(-torch.arange(4_800) / 960) * torch.randn(2, 4_800).double()
     room = ConvolutionReverb(48_000, response=given, mix=1.0).at_rate(24_000)
     assert isinstance(room, ConvolutionReverb)
     assert room.response.shape == (2, 2_400)

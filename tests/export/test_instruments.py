@@ -8,19 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import needs_tools
-from exported import distance_db
+from exported import distance_db, ducked, instrument
 from hosted import played
 from numpy.typing import NDArray
 
-from dspcore import Graph, effects, synth
 from dspcore.blackbox import probe
 from dspcore.blackbox.isolate import Isolate
 from dspcore.errors import UserError
 from dspcore.export import export
 from dspcore.export.library import Library
 from dspcore.notes import Note
-from dspcore.synth import VoiceSynth
 
 pytestmark = pytest.mark.slow
 
@@ -29,17 +26,7 @@ NOTES = (
     Note(0.0, 0.1, 57, 100), Note(0.01, 0.2, 61, 60), Note(0.01, 0.05, 64, 127),
     Note(0.05, 0.05, 57, 90), Note(0.12, 0.001, 45, 80),
 )  # fmt: skip
-VALUES = {
-    "subtractive": {"noise": 0.3, "vibrato_cents": 40.0, "release_ms": 60.0, "lfo_octaves": 0.5},
-    "fm": {"release_ms": 60.0, "vibrato_cents": 20.0, "feedback": 0.7},
-}
 CHANGED = {"subtractive": {"cutoff_hz": 2_500.0}, "fm": {"op2_level": 3.0}}
-
-
-def instrument(name: str, rate: int = 48_000) -> VoiceSynth:
-    made = synth.by_name(name)(rate, **VALUES[name])
-    assert isinstance(made, VoiceSynth)
-    return made
 
 
 def wanted(name: str, rate: int, samples: int, change_at: int) -> NDArray[np.float64]:
@@ -51,23 +38,20 @@ def wanted(name: str, rate: int, samples: int, change_at: int) -> NDArray[np.flo
     return made
 
 
-@pytest.fixture(scope="module", params=["subtractive", "fm"])
-def built(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path]:
-    needs_tools()
-    folder = tmp_path_factory.mktemp("instrument")
-    formats = ["lv2", "clap", "c"] if request.param == "subtractive" else ["c"]
-    export(instrument(request.param), folder, name="Lead", formats=formats)
-    return request.param, folder
+@pytest.fixture(params=["subtractive", "fm"])
+def library_of(request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """An instrument's name and its library."""
+    if request.param == "fm":
+        return "fm", request.getfixturevalue("built_fm") / "libbell.so"
+    return "subtractive", request.getfixturevalue("built_lead") / "libtest_lead.so"
 
 
-def test_a_library_plays_notes_as_python_does(built: tuple[str, Path]) -> None:
-    name, folder = built
+def test_a_library_plays_notes_as_python_does(library_of: tuple[str, Path]) -> None:
+    name, file = library_of
     for rate in (44_100, 96_000):
         for size in (64, 441):
             samples, change_at = 15_000 * rate // 48_000, 20 * size
-            library = Library(folder / "liblead.so", rate)
+            library = Library(file, rate)
             out = []
             events = [
                 (round(note.start * rate) + late * max(1, round(note.seconds * rate)), -late, note)
@@ -105,16 +89,22 @@ def test_more_notes_than_voices_take_the_oldest_ones(tmp_path: Path) -> None:
     assert not fresh.process(np.zeros((0, 100), np.float32)).any()
 
 
-@pytest.mark.parametrize("host", ["lv2", "clap"])
-def test_an_instrument_sounds_in_our_hosts(
-    built: tuple[str, Path], host: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("host", "file"),
+    [
+        ("lv2", "urn:dspcore:test_lead"),
+        ("clap", "Test Lead.clap"),
+        ("pedalboard", "Test Lead.vst3"),
+        ("dawdreamer", "Test Lead.vst3"),
+        ("dawdreamer", "test_lead-vst2.so"),
+    ],
+)
+def test_an_instrument_sounds_in_hosts(
+    built_lead: Path, host: str, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, folder = built
-    if name != "subtractive":
-        return
-    monkeypatch.setenv("LV2_PATH", str(folder))
-    identity = {"lv2": "urn:dspcore:lead", "clap": f"{folder / 'Lead'}.clap"}[host]
-    own = instrument(name)
+    monkeypatch.setenv("LV2_PATH", str(built_lead))
+    identity = file if host == "lv2" else str(built_lead / file)
+    name, own = "subtractive", instrument("subtractive")
     values = {f"{name}_{key}": value for key, value in own.values.items()}
     changed = {f"{name}_{key}": value for key, value in CHANGED[name].items()}
     with Isolate(probe.warm) as child:
@@ -126,27 +116,23 @@ def test_an_instrument_sounds_in_our_hosts(
     assert distance_db(out, wanted(name, 48_000, 15_000, 441 * 9)) < -110
 
 
-def ducked(rate: int = 48_000) -> Graph:
-    graph = Graph(rate)
-    graph.output = graph.add(
-        effects.Compressor(rate, threshold_db=-40.0), graph.input, sidechain=graph.add_input("kick")
-    )
-    return graph
-
-
-def test_a_side_chain_is_a_second_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs_tools()
-    export(ducked(), tmp_path, name="Ducked", formats=["lv2", "c"])
-    audio = 0.3 * np.random.default_rng(0).standard_normal((4, 6_000)).astype(np.float32)
+def noise(rows: int) -> NDArray[np.float32]:
+    """Its third and fourth row fall silent for a while."""
+    audio = 0.3 * np.random.default_rng(0).standard_normal((rows, 6_000)).astype(np.float32)
     audio[2:, 2_000:4_000] *= 0.01
+    return audio
+
+
+def test_a_side_chain_is_a_second_input(built_ducked: Path) -> None:
+    audio = noise(4)
     x = torch.from_numpy(audio)[None].double()
     with torch.no_grad():
         truth = ducked()(x[:, :2], kick=x[:, 2:])[0].numpy()
-    library = Library(tmp_path / "libducked.so", 48_000)
+    library = Library(built_ducked / "libtest_ducked.so", 48_000)
     assert distance_db(library.blocks(audio, 441), truth) < -135
     with pytest.raises(ValueError, match=r"\(4, t\)"):
         library.process(audio[:2])
-    description = (tmp_path / "ducked.lv2" / "ducked.ttl").read_text()
+    description = (built_ducked / "test_ducked.lv2" / "test_ducked.ttl").read_text()
     assert description.count("lv2:isSideChain") == 2
 
 

@@ -1,0 +1,139 @@
+"""Chains that `dspcore.match` fits, as plug-ins in every host; `bench.export` writes the table."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import dspcore
+from dspcore import Chain, effects
+from dspcore.blackbox import hosts, probe
+from dspcore.blackbox.isolate import Isolate
+from dspcore.export import export
+from dspcore.match import match
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "sonic_pi"
+RATES, BLOCKS = (44_100, 48_000, 96_000), (1, 64, 441, 4_096)
+SAMPLES, CHANGE = 8_000, 3_000
+LIMIT_S = 25.0  # of CPU time for a fit
+HOSTS = {
+    "CLAP": ("clap", "{name}.clap"),
+    "LV2": ("lv2", "urn:dspcore:{slug}"),
+    "LADSPA": ("ladspa", "{slug}-ladspa.so"),
+    "VST3, pedalboard": ("pedalboard", "{name}.vst3"),
+    "VST3, DawDreamer": ("dawdreamer", "{name}.vst3"),
+    "VST2, DawDreamer": ("dawdreamer", "{slug}-vst2.so"),
+}
+HEAD = ["chain", "fitted on", *(f"{name}, dB" for name in HOSTS)]
+SAID = f"""\
+Three chains that `dspcore.match` fitted to recordings (25 s of CPU time each; the reference
+is the recording through settings that the search does not know), exported and loaded back: the
+greatest difference to the fitted Python chain in float64 over the peak, the worst of 44.1, 48
+and 96 kHz by blocks of 1, 64, 441 and 4096 samples, on {SAMPLES} samples of the recording.
+Every parameter moves halfway to the middle of its range on the way; what a host sets is float32,
+and so is what Python is given."""
+
+
+def distance_db(got: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """The greatest difference over the peak."""
+    return float(20 * np.log10(np.abs(got - wanted).max() / np.abs(wanted).max() + 1e-30))
+
+
+def chains() -> dict[str, tuple[Chain, str]]:
+    """Where the searches start, and what they listen to."""
+    rate = 44_100
+    return {
+        "Drums": (
+            Chain([effects.ParametricEQ(rate), effects.Compressor(rate), effects.Reverb(rate)]),
+            "loop_amen",
+        ),
+        "Guitar": (
+            Chain([effects.Distortion(rate), effects.GraphicEQ(rate), effects.Delay(rate)]),
+            "guit_e_slide",
+        ),
+        "Keys": (
+            Chain([effects.TiltEQ(rate), effects.Chorus(rate), effects.MultiTapDelay(rate)]),
+            "ambi_piano",
+        ),
+    }
+
+
+def rows() -> dict[str, list[str]]:
+    """The table."""
+    found = {}
+    for name, (start, title) in chains().items():
+        sound, _ = dspcore.audio.read(DATA / f"{title}.flac")
+        sound = sound.expand(2, -1)[:, : 2 * start.sample_rate].contiguous()
+        with torch.no_grad():
+            p = 0.25 + 0.5 * start.random(1, torch.Generator().manual_seed(1))
+            hidden = start.normalized(sound[None], p)[0]
+        fitted = match(sound, hidden, start, limit_s=LIMIT_S).chain
+        found[name] = [title, *(f"{d:.0f}" for d in played(fitted, name, sound[:, :SAMPLES]))]
+        print(name, list(fitted.effect_names), found[name], flush=True)
+    return found
+
+
+def played(chain: Any, name: str, sound: torch.Tensor) -> list[float]:
+    """The distance in every host."""
+    middle = chain.denormalize(0.5 * chain.normalize() + 0.25)
+    before = _single(chain.values)
+    after = _single({key: float(value) for key, value in middle.items()})
+    worst = dict.fromkeys(HOSTS, -400.0)
+    with tempfile.TemporaryDirectory() as folder:
+        export(chain, folder, name=name, formats=["vst3", "clap", "lv2", "vst2", "ladspa"])
+        os.environ["LV2_PATH"] = folder
+        with Isolate(probe.warm) as child:
+            for rate, size in itertools.product(RATES, BLOCKS):
+                here, at = chain.at_rate(rate), -(-CHANGE // size)
+                with torch.no_grad():
+                    stream = here.with_values(_held(here, before)).stream()
+                    x = sound[None].double()
+                    parts = [stream(x[..., : at * size])]
+                    parts.append(stream(x[..., at * size :], **_held(here, after)))
+                truth = torch.cat(parts, -1)[0].numpy()
+                for title, (host, path) in HOSTS.items():
+                    words = path.format(name=name, slug=name.lower())
+                    identity = words if host == "lv2" else str(Path(folder, words))
+                    call = (host, identity, before, after, sound.numpy(), rate, size, at)
+                    out = child.call(rendered, *call, deadline=300.0).unwrap()
+                    worst[title] = max(worst[title], distance_db(out, truth))
+    return list(worst.values())
+
+
+def rendered(
+    host: str,
+    identity: str,
+    before: dict[str, float],
+    after: dict[str, float],
+    sound: NDArray[np.float32],
+    rate: int,
+    size: int,
+    change: int,
+) -> NDArray[np.float32]:
+    """The sound in a host whose parameters are others from a block on; in a child process."""
+    instance = hosts.get(host).open(identity, rate, size)
+    settings = np.repeat(np.array(list(before.values()))[:, None], -(-sound.shape[1] // size), 1)
+    settings[:, change:] = np.array(list(after.values()))[:, None]
+    out = instance.render(sound, settings)
+    instance.close()
+    return out
+
+
+def _single(values: dict[str, float]) -> dict[str, float]:
+    """As a host has them."""
+    return {key: float(np.float32(value)) for key, value in values.items()}
+
+
+def _held(chain: Any, values: dict[str, float]) -> dict[str, float]:
+    """Frequencies that the rate cannot hold are lowered."""
+    return {
+        key: min(value, chain.params[key].range(chain.sample_rate)[1])
+        for key, value in values.items()
+    }
