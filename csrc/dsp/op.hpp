@@ -43,11 +43,16 @@ void run_as(const Call& call) {
     launch<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body, body.rows(), body.work());
 }
 
+/// Whether kernels for float32 are built: an exported chain mostly computes in float64 alone.
+#ifndef DSP_SINGLE
+#define DSP_SINGLE true
+#endif
+
 template <class Op, class Body, bool kDual>
 void kernel(const Call& call) {
   if (Op::kWide || call.views[0].bits == 64)
     run_as<Op, Body, double, kDual>(call);
-  else if constexpr (!Op::kWide)
+  else if constexpr (!Op::kWide && DSP_SINGLE)
     run_as<Op, Body, float, kDual>(call);
 }
 

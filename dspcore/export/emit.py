@@ -48,6 +48,7 @@ class Struct:
         self.convolutions, self.tables, self.teaches = convolutions, tables, teaches
         self.ages = ages
         self.kernels: set[str] = set()
+        self.single = False  # whether a kernel is called on float32
         self._views: dict[Shown, str] = {}
         self._fixed: list[str] = []
         self._shaped: list[str] = []
@@ -241,8 +242,9 @@ class Struct:
     def _kernel(self, step: Step) -> list[str]:
         name = step.op.split(".")[1]
         record = RECORDS[name]
-        self.kernels.add(name)
         *tensors, attrs = step.args
+        self.kernels.add(name)
+        self.single = self.single or tensors[0].dtype != torch.float64
         kept = len(record.results)
         results: list[str] = []
         after: list[str] = []

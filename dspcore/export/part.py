@@ -23,6 +23,7 @@ class Written:
 
     code: str
     kernels: frozenset[str]  # ops that it calls
+    single: bool  # whether it calls one on float32
     sounds: tuple[str, ...]  # its inputs that are audio
 
 
@@ -68,6 +69,7 @@ def write(
 
     structs, members = [], []
     kernels: set[str] = set()
+    single = False
     for (stage, moving), program in programs.items():
         kind = "moving" if moving else "still"
         struct = Struct(
@@ -85,6 +87,7 @@ def write(
         except CannotExportError as error:
             raise UserError(f"{name} cannot be exported: {error}") from error
         kernels |= struct.kernels
+        single = single or struct.single
         members.append(f"  {struct.name} {kind}_{stage};")
     sounds = tuple(
         k for k, s in following.inputs.items() if following.slots[s.slot].kind == "sound"
@@ -147,7 +150,7 @@ def write(
         "};",
         "",
     ]
-    return Written("\n".join(code), frozenset(kernels), sounds)
+    return Written("\n".join(code), frozenset(kernels), single, sounds)
 
 
 def _memory(

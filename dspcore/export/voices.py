@@ -154,5 +154,5 @@ def _source(
         "",
     ]
     body = [*parameters(settings), written.code, *together]
-    code = file_of(written.kernels, headers, body, ["plugin/voices.hpp"])
+    code = file_of([written], headers, body, ["plugin/voices.hpp"])
     return Source(code, settings, 0, channels, Formula("0"), (), instrument=True)

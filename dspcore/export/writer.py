@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dspcore.effects import Param
@@ -115,8 +115,7 @@ class Writer:
             wires.code,
             *self._together(parts, wires, outputs, bool(tables)),
         ]
-        used = frozenset().union(*(p.kernels for p in (*parts, wires)))
-        code = file_of(used, self.headers, body)
+        code = file_of([*parts, wires], self.headers, body)
         listed = tuple(dict.fromkeys(tables))
         return Source(
             code,
@@ -244,15 +243,20 @@ def parameters(settings: Sequence[Setting]) -> list[str]:
 
 
 def file_of(
-    used: Iterable[str], headers: Mapping[str, str], body: Sequence[str], more: Sequence[str] = ()
+    parts: Sequence[part.Written],
+    headers: Mapping[str, str],
+    body: Sequence[str],
+    more: Sequence[str] = (),
 ) -> str:
-    """A C++ file that calls the kernels of the ops `used`."""
-    kernels = sorted(used)
+    """A C++ file that has `body`, and the kernels of the ops that `parts` call."""
+    kernels = sorted(frozenset().union(*(p.kernels for p in parts)))
+    single = any(p.single for p in parts)
     if lost := [name for name in kernels if name not in headers]:
         raise UserError(f"export: no header of csrc/ops has the op {lost[0]}")
     code = [
         "// Made by dspcore export. What sounds is in the headers of csrc/ops.",
         "#define DSP_DERIVATIVES false",
+        f"#define DSP_SINGLE {str(single).lower()}",
         '#include "plugin/kernels.hpp"',
         *(f'#include "{h}"' for h in sorted({headers[name] for name in kernels})),
         '#include "plugin/chain.hpp"',

@@ -70,11 +70,10 @@ def played(
 def steady(
     host: str, identity: str, values: Sequence[float], samples: int, size: int, channels: int
 ) -> Any:
-    """What the host says of it, and the sound; further inputs hear the first ones' sound."""
+    """What the host says of it, and the sound at these values."""
     instance = hosts.get(host).open(identity, 48_000, size)
     info = instance.info
-    audio = np.resize(sound(samples, channels), (info.inputs, samples))
-    out = instance.render(audio, np.array(values)[:, None])
+    out = instance.render(sound(samples, channels), np.array(values)[:, None])
     instance.close()
     return info, out
 

@@ -38,7 +38,7 @@ def watched(checker: Path, library: Path, *more: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("built", "file"),
+    ("fixture", "file"),
     [
         ("built_rooms", "librooms.so"),
         ("built_fm", "libbell.so"),
@@ -48,8 +48,8 @@ def watched(checker: Path, library: Path, *more: str) -> str:
     ],
 )
 def test_the_audio_thread_takes_no_memory_and_no_lock(
-    checker: Path, built: str, file: str, request: pytest.FixtureRequest
+    checker: Path, fixture: str, file: str, request: pytest.FixtureRequest
 ) -> None:
-    library = request.getfixturevalue(built) / file
+    library = request.getfixturevalue(fixture) / file
     assert watched(checker, library) == "no sins\n"
     assert watched(checker, library, "sin") == "2 sins, the first a malloc\n"
