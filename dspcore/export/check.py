@@ -44,7 +44,8 @@ def check(rack: Rack | VoiceSynth, library: Path, channels: int, voices: int) ->
     if not chain:
         raise UserError(f"export: the compiled chain does not play at {rack.sample_rate} Hz")
     generator = torch.Generator().manual_seed(0)
-    p = rack.normalize() + 0.2 * (0.5 - rack.normalize())  # towards the middle of every range
+    p = rack.normalize()  # and all move: towards the middle of the range, or off it
+    p = p + torch.where((p - 0.5).abs() < 0.1, 0.1, 0.2 * (0.5 - p))
     after = {name: float(v) for name, v in rack.denormalize(p).items()}
     notes: Notes = ()
     if isinstance(rack, VoiceSynth):

@@ -115,9 +115,11 @@ class Struct:
 
     def _count(self, slot: int) -> str:
         """Numbers in a slot for the longest block: as many as the tensors that see it reach."""
-        values = self.program.slots[slot].values
+        values, count = self.program.slots[slot].values, self.program.slots[slot].count
         if len(values) > 1:
             return str(len(values))
+        if count is not None:
+            return whole(count)
         seen = [s for s in _every(self.program) if s.slot == slot]
         made = [r for step in self.program.steps for r in step.results if r.slot == slot]
         complete = [s for s in made or seen if s.offset == (ZERO, ZERO)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class Slot:
     name: str
     dtype: torch.dtype
     values: tuple[Formula, ...] = ()  # of a constant, one where all are the same
+    count: Whole | None = None  # of a constant: its numbers, of which tensors may see a part
     table: int | None = None  # which of the effect's tables a constant is
 
 
@@ -150,7 +152,11 @@ class _Unifier:
         first = self.first.storages[index]
         values = self.constants.get(index, ())
         table = self._table(index) if first.kind == "constant" and not values else None
-        return Slot("constant" if values else first.kind, first.name, first.dtype, values, table)
+        kind, count = "constant" if values else first.kind, None
+        if values:
+            with suppress(CannotExportError):
+                count = self._whole([r.storages[index].count for r in self._all()])
+        return Slot(kind, first.name, first.dtype, values, count, table)
 
     def _table(self, index: int) -> int | None:
         """Which table a constant is whose length depends on the rate."""

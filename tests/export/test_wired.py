@@ -77,8 +77,8 @@ def test_a_side_chain_sounds_in_hosts(
 ) -> None:
     monkeypatch.setenv("LV2_PATH", str(built_ducked))
     x = torch.from_numpy(sound(6_000))[None].double()
-    # Our hosts let a plug-in hear itself; pedalboard has no second bus.
-    kick = torch.zeros_like(x) if host == "pedalboard" else x
+    # Our hosts let a plug-in hear itself; those of VST3 leave its second bus silent.
+    kick = torch.zeros_like(x) if file.endswith(".vst3") else x
     with torch.no_grad():
         truth = ducked()(x, kick=kick)[0].numpy()
     compare(host, file if host == "lv2" else str(built_ducked / file), ducked(), truth)
