@@ -152,7 +152,8 @@ class _Unifier:
         first = self.first.storages[index]
         values = self.constants.get(index, ())
         table = self._table(index) if first.kind == "constant" and not values else None
-        kind, count = "constant" if values else first.kind, None
+        kind = "constant" if values else first.kind
+        count: Whole | None = None
         if values:
             with suppress(CannotExportError):
                 count = self._whole([r.storages[index].count for r in self._all()])
