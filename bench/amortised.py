@@ -31,7 +31,7 @@ APART = 3  # places to either side of a pick that no other may take: less than t
 class Encoder(nn.Module):
     """Scores of places on the frequency axis from the spectrum of a signal."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 24) -> None:
         """Convolutions over the axis, wider and wider, with what the whole spectrum is like."""
         super().__init__()
         self.first = nn.Conv1d(3, width, 9, padding=4)
@@ -118,8 +118,8 @@ def encoded(model: Encoder, y: Tensor) -> Estimate:
 def main() -> None:
     """Learn, test on mixtures that were never heard, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("bench/AMORTISED.md"))
     given = parser.parse_args()
