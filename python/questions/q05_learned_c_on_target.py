@@ -61,19 +61,20 @@ def main() -> None:
         axes.set_ylabel("c")
         axes.legend()
 
-    free, held = rows[2], rows[3]
+    free, held, gates = rows[2], rows[3], rows[4:]
     Answer(
         5,
         "Is a learned c on the target meaningful?",
-        f"Not as it was tried: left free, c goes from 1 to {free[2]}, where sound and target both nearly vanish "
-        f"and so does the loss, and the bank ends at {free[4]} dB against {rows[0][4]} dB without a curve. "
-        f"Divided by the loss of silence c ends at {held[2]} and the bank at {held[4]} dB: harmless, and no help.",
+        f"Not as it was tried: left free, c goes from 1 to {free[2]}, where sound and target both vanish and the loss "
+        f"with them, and the bank ends at {free[4]} dB against {rows[0][4]} dB without a curve. Divided by the loss of "
+        f"silence c ends at {held[2]} too, where the curve is a straight line, and the bank at {held[4]} dB; a gate "
+        f"that is learned ends at {gates[1][4]} dB, normalised at {gates[2][4]} dB, one that is held at {gates[0][4]} dB.",
         "Sound and target go through sin(c x), or through the gate sigmoid(c (x - tau)). Whatever makes both small "
         "makes the loss small, and c is the quickest way there; how far it gets in "
-        f"{STEPS} steps depends on its rate. The normalised form has no such way out; then a curve only weighs "
-        "parts of the waveform differently: a sine of large c folds loud samples over, a gate hears its "
-        "threshold. Neither tells the bank anything about frequencies that the waveform does not. "
-        f"{WAVES} waves on 0.13 s of speech, one clip.",
+        f"{STEPS} steps depends on its rate. Divided by the loss of silence there is no such gain, and of the sines the "
+        "straight one is left: the plain mean square. A gate hears the waveform about its threshold and nothing else, so "
+        "to learn where it stands is to unlearn the rest. No curve tells the bank anything about frequencies that the "
+        f"waveform does not. {WAVES} waves on 0.13 s of speech, one clip.",
         ["curve", "c first", "c last", "SNR first", "SNR last"],
         rows,
         "c as it is learned.",

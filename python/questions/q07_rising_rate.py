@@ -10,7 +10,7 @@ from descent import speech, trained
 
 from dspcore import nn, train
 
-T, STEPS, SEEDS = 512, 300, 3
+T, STEPS, SEEDS = 512, 150, 2
 RATES = (1e-4, 1e-3, 5e-3)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dspcore import losses, nn, train
 
-PAD, T, STEPS = 1_024, 1_024, 400
+PAD, T, STEPS = 768, 768, 200
 FALL = train.Schedule([(0, 1.0), (STEPS, 1e-3)], "exponential")
 
 
@@ -23,7 +23,7 @@ def level_db(model: torch.nn.Module, times: Tensor) -> float:
 
 
 def main() -> None:
-    """Nothing to say, and speech between two silences, by networks of about 300 numbers."""
+    """Nothing to say, and speech between two silences, by networks of about 150 numbers."""
     clip = speech(0.6)[4_000 : 4_000 + T]
     clip = clip / clip.abs().max()
     padded = torch.nn.functional.pad(clip, (PAD, PAD))
@@ -32,17 +32,17 @@ def main() -> None:
     unit = nn.time_axis(count, "unit")[:, None]
     kinds: dict[str, tuple[Any, dict[str, Any], Tensor, dict[str, float]]] = {
         "`SineWaveNetwork`": (
-            nn.SineWaveNetwork, {"layers": 3, "base": 12, "first_frequency": 600.0}, unit, {}
+            nn.SineWaveNetwork, {"layers": 3, "base": 8, "first_frequency": 600.0}, unit, {}
         ),
         "`SineChain`, two layers": (
-            nn.SineChain, {"layers": 2, "waves": [20, 80], "frequency": math.pi}, samples,
+            nn.SineChain, {"layers": 2, "waves": [10, 40], "frequency": math.pi}, samples,
             {"frequency": 0.01},
         ),
         "`SineChain`, a bank": (
-            nn.SineChain, {"layers": 1, "waves": 100, "frequency": math.pi}, samples,
+            nn.SineChain, {"layers": 1, "waves": 50, "frequency": math.pi}, samples,
             {"frequency": 0.01},
         ),
-        "`WindowedSines`": (nn.WindowedSines, {"waves": 60, "num_samples": count}, samples, {}),
+        "`WindowedSines`": (nn.WindowedSines, {"waves": 30, "num_samples": count}, samples, {}),
     }  # fmt: skip
     rows, bars = [], {}
     for name, (kind, options, times, rates) in kinds.items():
@@ -56,7 +56,7 @@ def main() -> None:
         levels = []
         for start in ("random", "analysis"):
             if kind is nn.SineWaveNetwork and start == "analysis":
-                times, options = samples[:, None], {**options, "base": 24}
+                times, options = samples[:, None], {**options, "base": 12}
             torch.manual_seed(0)
             made = nn.for_clip(kind, padded, start=start, **options)
             rule = train.OptimizerConfig(lr=5e-4, rates=rates, schedule=FALL)
@@ -91,7 +91,7 @@ def main() -> None:
         f"bank leaves {bank[6]} dBFS there even from an analysis; waves with an end leave {windowed[6]} dBFS.",
         f"First columns: nothing but zeros as the target, random start, {STEPS} steps of Adam. Each step of Adam "
         "is as long as the rate, however small the error, so amplitudes swing around zero by about the rate: that is the "
-        "flat line that never gets flat, and a falling rate cures it. Then 64 ms of speech between two silences of 64 ms: "
+        "flat line that never gets flat, and a falling rate cures it. Then 48 ms of speech between two silences of 48 ms: "
         "SNR within the speech and level outside. A sine sounds for ever, so every silence costs a bank as many waves "
         "as the speech; a dense network may bend, and does so badly. `WindowedSines` is exactly silent where no wave "
         "is. The random starts were descended, the analyses were not.",
@@ -105,7 +105,7 @@ def main() -> None:
             "silence, dBFS",
         ],
         rows,
-        "Level in the silences before and after 64 ms of speech.",
+        "Level in the silences before and after 48 ms of speech.",
     ).publish(draw, script=__file__)
 
 

@@ -10,7 +10,7 @@ from descent import speech, trained
 
 from dspcore import nn, train
 
-T, STEPS, SEEDS, LAYERS = 512, 300, 8, 4
+T, STEPS, SEEDS, LAYERS = 512, 150, 5, 4
 TYPES = ("amplitude", "frequency", "phase")
 
 

@@ -11,7 +11,7 @@ from descent import said_db, speech
 
 from dspcore import losses, nn, train
 
-T, POINTS, STEPS, SEEDS = 2_048, 400, 400, 5
+T, POINTS, STEPS, SEEDS = 2_048, 400, 250, 4
 CONSECUTIVE = (1, 2, 20, 50)
 
 

@@ -14,13 +14,13 @@ from digits.__main__ import Study, fit_of, judged, learn_judge, learn_model, mem
 from digits.speech import utterance
 from digits.strings import allowed_pairs, known_strings, unseen_strings
 
-PAIRS, STRINGS, STEPS, TESTS = (10, 40), 120, 700, 30
+PAIRS, STRINGS, STEPS, TESTS = (10, 40), 100, 450, 20
 
 
 def main() -> None:
     """DigitWave from strings of few pairs, asked for strings of any."""
     with tempfile.TemporaryDirectory() as folder:
-        study = Study(folder=folder, model=fit_of(STEPS, 1.5e-3), judge=fit_of(300, 2e-3))
+        study = Study(folder=folder, model=fit_of(STEPS, 1.5e-3), judge=fit_of(200, 2e-3), judge_strings=1)
         study.model.progress = study.judge.progress = False
         judge, accuracy = learn_judge(study)
         rows, bars = [], {}

@@ -28,7 +28,7 @@ def said(seconds: float = 1.0, text: str = "") -> torch.Tensor:
     ("name", "small"),
     [
         ("q05_learned_c_on_target", {"STEPS": 3, "WAVES": 4, "T": 256}),
-        ("q12_final_layer", {"STEPS": 2, "SEEDS": 2, "T": 128}),
+        pytest.param("q12_final_layer", {"STEPS": 2, "SEEDS": 2, "T": 128}, marks=pytest.mark.slow),
     ],
 )
 def test_a_recipe_writes_its_page_its_figure_and_its_line(
@@ -47,3 +47,12 @@ def test_a_recipe_writes_its_page_its_figure_and_its_line(
     assert f"python python/questions/{name}.py" in page
     assert (tmp_path / "questions" / f"{number}.png").stat().st_size > 5_000
     assert f"questions/{number}.md" in (tmp_path / "questions.md").read_text(encoding="utf-8")
+
+
+def test_all_fifteen_have_a_recipe_a_page_a_figure_and_a_line() -> None:
+    index = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+    for n in range(1, 16):
+        name = f"q{n:02d}"
+        assert len(list((ROOT / "python" / "questions").glob(f"{name}_*.py"))) == 1
+        assert (ROOT / "docs" / "questions" / f"{name}.png").is_file()
+        assert f"[Q{n}](questions/{name}.md)" in index
