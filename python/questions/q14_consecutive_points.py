@@ -87,7 +87,8 @@ def main() -> None:
         ),
         f"A sine network of 3 layers from random starts on 0.13 s of speech, {STEPS} steps of Adam, {SEEDS} seeds a "
         "row. Neighbours say nearly the same, so a step of 8 windows of 50 hears less of the clip than one of 400 points "
-        "anywhere; windows are needed by losses on differences and by nothing else.",
+        "anywhere; windows are needed by losses on differences and by nothing else. A random start says little "
+        "of the clip after so few steps, which is the other reason why single runs prove nothing here.",
         ["loss", "consecutive", "windows a step", "SNR, dB", "standard deviation", "from, to"],
         rows,
         f"SNR over the length of windows, mean and standard deviation of {SEEDS} seeds.",

@@ -20,7 +20,9 @@ PAIRS, STRINGS, STEPS, TESTS = (10, 40), 100, 450, 20
 def main() -> None:
     """DigitWave from strings of few pairs, asked for strings of any."""
     with tempfile.TemporaryDirectory() as folder:
-        study = Study(folder=folder, model=fit_of(STEPS, 1.5e-3), judge=fit_of(200, 2e-3), judge_strings=1)
+        study = Study(
+            folder=folder, model=fit_of(STEPS, 1.5e-3), judge=fit_of(200, 2e-3), judge_strings=1
+        )
         study.model.progress = study.judge.progress = False
         judge, accuracy = learn_judge(study)
         rows, bars = [], {}
