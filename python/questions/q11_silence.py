@@ -78,7 +78,7 @@ def main() -> None:
         for n, label in enumerate(("random, descended", "analysis")):
             values = [max(v[n], -130) for v in bars.values()]
             axes.barh([p + 0.2 - 0.4 * n for p in places], values, 0.4, label=label)
-        axes.set_yticks(list(places), [name.strip("`") for name in bars])
+        axes.set_yticks(list(places), [name.replace("`", "") for name in bars])
         axes.set_xlabel("level where there should be silence, dBFS (cut at -130)")
         axes.legend()
 
