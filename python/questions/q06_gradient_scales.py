@@ -82,20 +82,21 @@ def main() -> None:
         left.legend(fontsize=7)
 
     analysis = rows[3]
+    best = max(float(v) for r in rows[:2] for v in r[5:])
     Answer(
         6,
         "Are gradient scales the reason that training stalls? Of which types?",
-        f"They are real and not the reason: between types and layers gradients differ by {rows[0][4]} to "
-        f"{analysis[4]}, frequencies of the outer layer and hidden amplitudes being the largest; but from a random "
-        f"start the best of all rates and rules reaches {max(float(v) for r in rows[:2] for v in r[5:]):.1f} dB. "
-        f"From an analysis the scales decide: plain descent with one rate ends at {analysis[5]} dB, with a rate "
-        f"for each type at {analysis[6]}, Adam with one rate at {analysis[7]}, with frequencies slower at "
-        f"{analysis[8]}.",
+        f"They are real and not the reason: at a random start gradients differ by {rows[1][4]} between types and layers, "
+        f"frequencies of the outer layer the largest, phases the smallest, but the best of all rates and rules reaches "
+        f"{best:.1f} dB. From an analysis Adam keeps {analysis[7]} dB, with slower frequencies {analysis[8]}, and plain "
+        f"descent loses what it had ({analysis[5]} dB, by type {analysis[6]}).",
         "A chain of 3 hidden and 24 outer waves on 0.13 s of speech, times in samples; each entry the best of two "
-        f"rates after {STEPS} steps. A frequency's gradient grows with time (thousands of samples), a hidden "
-        "amplitude's with the frequencies that it bends, unless it is stored as a modulation index. "
-        "Adam takes the scales out by itself, and what remains is that frequencies want a smaller *step*, because "
-        "their hollow is a bin wide. No rate makes a frequency cross from one hollow to the next (see Q1).",
+        f"rates after {STEPS} steps. The analysis leaves hidden amplitudes at 0 here, where steady partials said more than "
+        "bent ones, so hidden frequencies and phases have no gradient at all, and outer amplitudes hardly any, because "
+        "they are solved for: only frequencies are pulled. Any single rate of plain descent is too large for them or too "
+        "small for the rest, and rates taken from the first gradients (by type) are worse, since those vanish at a "
+        "solution. Adam takes scales out by itself; what remains is that a frequency wants a smaller *step*, because "
+        "its hollow is a bin wide. No rate makes it cross from one hollow to the next (see Q1).",
         [
             "start, hidden amplitude as",
             *(f"{k}, hidden / outer" for k in KINDS),

@@ -11,7 +11,7 @@ from descent import speech, trained
 from dspcore import nn, train
 
 T, STEPS, SEEDS = 512, 150, 2
-RATES = (1e-4, 1e-3, 5e-3)
+RATES = (1e-3, 5e-3, 2e-2, 5e-2)
 
 
 def main() -> None:
