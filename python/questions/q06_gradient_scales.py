@@ -79,7 +79,7 @@ def main() -> None:
             axes.set_yscale("log")
             axes.set_title(f"{start} start")
         left.set_ylabel("gradient, rms")
-        left.legend(fontsize=7)
+        right.legend(fontsize=7, loc="upper right")
 
     analysis = rows[3]
     best = max(float(v) for r in rows[:2] for v in r[5:])
