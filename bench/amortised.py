@@ -138,7 +138,7 @@ def main() -> None:
             recall(found, truth), solved(found, truth), solved(after, few)
         )]  # fmt: skip
         rows.append(f"| {name} | " + " | ".join(f"{c:.3f}" for c in cells) + f" | {ms:.2f} |")
-    note = (__doc__ or "").split("\n\n")[1]
+    note = (__doc__ or "").split("\n\n")[1].strip()
     size = f"{numbers:,} parameters, {given.steps} steps of {given.batch} mixtures of {K} sinusoids"
     page = [
         "# Frequencies in one pass (M5)",
