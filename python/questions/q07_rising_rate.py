@@ -60,10 +60,10 @@ def main() -> None:
         f"Because the first rate was too small: at {RATES[0]:g} a rise to ten times takes {level[0]:.1f} to "
         f"{rise[0]:.1f} dB, but at the best first rate of each plan level reaches {max(level):.1f}, rising "
         f"{max(rise):.1f}, rising then falling {max(both):.1f}, falling {max(fall):.1f} dB; best was *{best}*.",
-        f"A sine network of 3 layers, random start, 32 ms of speech, {STEPS} steps of Adam, means and standard "
-        f"deviations of {SEEDS} seeds. A rise finds a usable rate by itself, which a sweep does as well; what helps "
-        f"at a rate that is already large is the opposite, a fall, because Adam's steps do not shrink by themselves. "
-        f"Warm-up ({max(warm):.1f} dB at best) is a rise over {STEPS // 6} steps.",
+        f"A sine network of 3 layers (972 numbers for {T} samples of speech), random start, {STEPS} steps of Adam, means "
+        f"and standard deviations of {SEEDS} seeds. A rise finds a usable rate by itself, which a sweep does as well; at "
+        "a first rate that is large already it overshoots in some seeds. A fall from the start only takes steps away "
+        f"where so few are given, and so does warm-up ({max(warm):.1f} dB at best), a rise over {STEPS // 6} steps.",
         ["schedule", *(f"first rate {lr:g}" for lr in RATES), "best"],
         rows,
         "SNR over the first rate, a line for each schedule.",
