@@ -6,7 +6,6 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
-from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,16 +36,6 @@ class Heard:
         self.source = source
         self.pairs: Pairs = source.all()
         self.dry, self.reference = source.heard(controller.encoder)
-
-    def part(self, rows: Tensor) -> Heard:
-        """Some of them, by their numbers or a mask."""
-        some = copy(self)
-        some.pairs, some.dry, some.reference = (
-            self.pairs[rows],
-            self.dry[rows],
-            self.reference[rows],
-        )
-        return some
 
     def settings(self, head: Head, rows: Tensor | slice = slice(None)) -> Tensor:
         """What a head says of some of them, (b, num_params), float64."""
