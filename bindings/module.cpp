@@ -110,15 +110,31 @@ void prefer_huge_pages([[maybe_unused]] const dsp::View& view) {
 #endif
 }
 
+constexpr std::size_t kMaxViews = 48;
+
+/// Float64 numbers that kernel `which` wants in a tensor after its others, for a scan along time.
+std::int64_t scan_memory(int index, int which, const py::tuple& attrs, const py::args& tensors) {
+  const dsp::KernelTable& table = dsp::kernels(chosen).at(std::size_t(index));
+  if (which > 1 || table.scan[which] == nullptr) return 0;
+  std::array<dsp::View, kMaxViews> views;
+  int device = -1;
+  for (std::size_t i = 0; i < tensors.size() && i < kMaxViews; ++i) views[i] = view_of(tensors[i], device);
+  dsp::Call c;
+  c.views = views.data();
+  c.count = int(tensors.size());
+  for (std::size_t i = 0; i < attrs.size() && i < dsp::kMaxAttrs; ++i) c.attrs[i] = attrs[i].cast<std::int64_t>();
+  return table.scan[which](c);
+}
+
 /// Runs kernel `which` (0 forward, 1 backward, 2 and 3 the same on duals) of the op at `index`.
 void call(int index, int which, int threads, std::uintptr_t stream, const py::tuple& attrs, const py::args& tensors) {
-  constexpr std::size_t kMaxViews = 48;
   if (api == nullptr) throw std::runtime_error("kernel call before use_exchange_api");
   const dsp::KernelTable& table = dsp::kernels(chosen).at(std::size_t(index));
   std::size_t expected = which % 2 == 0 ? std::size_t(table.arguments + table.results + table.workspaces)
                                         : std::size_t(2 * table.arguments + table.results + table.workspaces + table.scratches);
   if (which >= 2) expected *= 2;
-  if (tensors.size() != expected || expected > kMaxViews || attrs.size() > dsp::kMaxAttrs)
+  const bool scratch = which < 2 && table.scan[which] != nullptr && tensors.size() == expected + 1;
+  if ((tensors.size() != expected && !scratch) || expected > kMaxViews || attrs.size() > dsp::kMaxAttrs)
     throw std::invalid_argument(std::string(table.name) + ": kernel called with " + std::to_string(tensors.size()) +
                                 " tensors, wants " + std::to_string(expected));
   std::array<dsp::View, kMaxViews> views;
@@ -136,6 +152,7 @@ void call(int index, int which, int threads, std::uintptr_t stream, const py::tu
   c.threads = threads;
   c.device = device;
   c.stream = reinterpret_cast<void*>(stream);
+  if (scratch) c.scratch = view_of(tensors[expected], device);
   for (std::size_t i = 0; i < attrs.size(); ++i) c.attrs[i] = attrs[i].cast<std::int64_t>();
   const std::array<dsp::Kernel, 4> list = {table.forward, table.backward, table.forward_dual, table.backward_dual};
   const dsp::Kernel kernel = list.at(std::size_t(which));
@@ -248,6 +265,14 @@ std::vector<std::tuple<std::string, int, int, int, int>> ops() {
   return list;
 }
 
+/// Ops whose rows are divided along time: ask `scan_memory`.
+std::vector<std::string> scans() {
+  std::vector<std::string> list;
+  for (const dsp::KernelTable& t : dsp::kernels(dsp::Isa::kBaseline))
+    if (t.scan[0] != nullptr) list.emplace_back(t.name);
+  return list;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(DSP_MODULE, m) {
@@ -257,6 +282,8 @@ PYBIND11_MODULE(DSP_MODULE, m) {
   const std::vector<dsp::KernelTable>& portable = dsp::kernels(dsp::Isa::kBaseline);
   m.attr("chunk") = portable.empty() ? 0 : portable.front().chunk;
   m.def("ops", &ops, "(name, arguments, results, workspaces, scratches) of every op, in the order of their indices.");
+  m.def("scans", &scans, "Names of the ops that want memory for a scan along time.");
+  m.def("scan_memory", &scan_memory, "How many float64 numbers a call wants for it, in a tensor after its others.");
   m.def("isas", &isas, "Instruction sets that this build has and this processor runs.");
   m.def("isa", [] { return std::string(kIsaNames[std::size_t(chosen)]); }, "The instruction set in use.");
   m.def("set_isa", &set_isa, "Use another one of isas(), for tests.");

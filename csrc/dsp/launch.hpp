@@ -48,16 +48,22 @@ class OnDevice {
   bool moved_ = false;
 };
 
+/// A kernel of `threads` threads on the caller's stream.
+template <class... Parameters, class... Arguments>
+void launch_threads(const Call& call, std::int64_t threads, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  constexpr int kThreads = 64;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(unsigned((threads + kThreads - 1) / kThreads));
+  config.blockDim = dim3(kThreads);
+  config.stream = static_cast<cudaStream_t>(call.stream);
+  check(cudaLaunchKernelEx(&config, kernel, arguments...));
+}
+
 template <class T, class Body>
 void launch(const Call& call, const Body& body, std::int64_t rows, std::int64_t /*work*/) {
   if (rows == 0) return;
-  constexpr int kThreads = 64;
   const OnDevice on(call.device);
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(unsigned((rows + kThreads - 1) / kThreads));
-  config.blockDim = dim3(kThreads);
-  config.stream = static_cast<cudaStream_t>(call.stream);
-  check(cudaLaunchKernelEx(&config, run_rows<T, Body>, body, rows));
+  launch_threads(call, rows, run_rows<T, Body>, body, rows);
 }
 
 /// Rows are the threads' business on a GPU; a body that offers lanes gets them on a CPU only.

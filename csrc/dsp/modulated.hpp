@@ -7,6 +7,7 @@
 //     static constexpr const char* kName;
 //     static constexpr int kParams, kCoefs, kState;
 //     static constexpr bool kWide;
+//     static constexpr bool kLinear = true;  // where it is, in state and input: on CUDA one row can use all threads
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);
@@ -30,6 +31,12 @@ struct Modulated {
   static constexpr bool kLanes = true, kWide = Op::kWide;
 
   static constexpr bool kVariable = requires { Op::kVariable; };
+  static constexpr bool kScans = [] {
+    if constexpr (requires { Op::kLinear; })
+      return Op::kLinear && !kWide && !kVariable;
+    else
+      return false;
+  }();
 
   static DSP_HD int states_of(const Port& state) { return kVariable ? int(state.size(2)) : S; }
   template <class T>
@@ -91,6 +98,21 @@ struct Modulated {
     static constexpr int kStretch = kChunk / 4;
   };
 
+  /// The controls of a row as dsp/scan.hpp asks for them.
+  template <class T>
+  struct RowCoefs {
+    Controls<T> controls;
+
+    template <class Body>
+    DSP_HD RowCoefs(const Body& body, const Rows& rows) : controls(body.params, rows) {}
+    DSP_HD void tile(int, std::int64_t t0, int n, T (*c)[C]) { controls.coefficients(t0, n, c); }
+  };
+  static DSP_HD bool any_moves(const Port* params) {
+    bool any = false;
+    for (int i = 0; i < P; ++i) any = any || params[i].size(2) != 1;
+    return any;
+  }
+
   /// Arguments x, the parameters, state; results y, state after; workspace: the state at every chunk's
   /// start, (b, c, chunks, S).
   struct Forward {
@@ -102,14 +124,18 @@ struct Modulated {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       const Rows rows{first, count, x.size(1)};
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const int size = states_of(state);
       Controls<T> controls(params, rows);
       T s[S], c[kChunk][C], tile[kChunk];
-      for (int i = 0; i < size; ++i) s[i] = load<T>(state, rows, i);
+      for (int i = 0; i < size; ++i) s[i] = part.first ? entry<T>(rows, 0, i) : part.template state<T>(0, i);
       if (!controls.any) controls.coefficients(0, 1, c);
-      for (std::int64_t t0 = 0; t0 < length; t0 += kChunk) {
+      for (std::int64_t t0 = part.begin; t0 < length; t0 += kChunk) {
         const int n = int(length - t0 < kChunk ? length - t0 : kChunk);
         if (kept.given() || kept.tangent.data)
           for (int i = 0; i < size; ++i) store(kept, rows, s[i], t0 / kChunk, i);
@@ -127,8 +153,22 @@ struct Modulated {
         for (int i = 0; i < size; ++i) s[i] = own[i];
         store_tile(y, rows, t0, n, tile);
       }
-      for (int i = 0; i < size; ++i) store(state_out, rows, s[i], i);
+      for (int i = 0; part.last && i < size; ++i) store(state_out, rows, s[i], i);
     }
+    template <class T>
+    DSP_HD T entry(const Rows& rows, int, int i) const { return load<T>(state, rows, i); }
+
+    // As dsp/scan.hpp asks for them.
+    static constexpr bool kScans = Modulated::kScans, kBack = false, kPrecise = false;
+    static constexpr int kMostStages = 1, kSums = 0;
+    using Scanned = Op;
+    template <class T>
+    using Coefs = RowCoefs<T>;
+    DSP_HD const Port& signal() const { return x; }
+    DSP_HD bool divisible() const { return true; }
+    DSP_HD int stages() const { return 1; }
+    DSP_HD bool moves() const { return any_moves(params); }
+    DSP_HD bool sums() const { return false; }
   };
 
   struct Backward {
@@ -140,20 +180,24 @@ struct Modulated {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       using Wide = typename Traits<T>::Double;
       const Rows rows{first, count, x.size(1)};
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const int size = states_of(state);
       Controls<T> controls(params, rows);
       const bool moving = controls.any, wanted = any_wanted();
       T gs[S], c[kChunk][C], g[kChunk], inputs[kChunk], states[kChunk][S];
       Wide total[P], constant[C];
-      for (int i = 0; i < size; ++i) gs[i] = load<T>(gstate_out, rows, i);
+      for (int i = 0; i < size; ++i) gs[i] = part.last ? entry<T>(rows, 0, i) : part.template state<T>(0, i);
       for (int i = 0; i < P; ++i) total[i] = Wide(0);
       for (int i = 0; i < C; ++i) constant[i] = Wide(0);
       if (!moving) controls.coefficients(0, 1, c);
       const std::int64_t last = length > 0 ? (length - 1) / kChunk * kChunk : -1;
-      for (std::int64_t t0 = last; t0 >= 0; t0 -= kChunk) {
+      for (std::int64_t t0 = last; t0 >= part.begin; t0 -= kChunk) {
         const int n = int(length - t0 < kChunk ? length - t0 : kChunk);
         if (moving) controls.coefficients(t0, n, c);
         load_tile(x, rows, t0, n, inputs);
@@ -182,10 +226,47 @@ struct Modulated {
         for (int i = 0; i < size; ++i) gs[i] = own[i];
         store_tile(gx, rows, t0, n, g);
       }
-      if (!moving && wanted) back_to_parameters<Op>(controls.value, constant, total);
+      for (int i = 0; part.first && i < size; ++i) store(gstate, rows, gs[i], i);
+      if (part.whole) {
+        settle(controls, constant, total);
+      } else if (wanted) {
+        if (moving)
+          for (int i = 0; i < P; ++i) part.add_up(0, i, total[i]);
+        else
+          for (int i = 0; i < C; ++i) part.add_up(0, i, constant[i]);
+      }
+    }
+    template <class T>
+    DSP_HD T entry(const Rows& rows, int, int i) const { return load<T>(gstate_out, rows, i); }
+
+    /// Gradients of what does not move, from its own sums, or from those of the coefficients where nothing does.
+    template <class T, class Wide>
+    DSP_HD void settle(const Controls<T>& controls, const Wide* constant, Wide* total) const {
+      if (!controls.any && any_wanted()) back_to_parameters<Op>(controls.value, constant, total);
       for (int i = 0; i < P; ++i)
-        if (!controls.moves[i]) store(gparams[i], rows, total[i], 0);
-      for (int i = 0; i < size; ++i) store(gstate, rows, gs[i], i);
+        if (!controls.moves[i]) store(gparams[i], controls.rows, total[i], 0);
+    }
+    template <class T, class Wide>
+    DSP_HD void finish(const Rows& rows, int, Wide* sums) const {
+      Wide total[P];
+      for (int i = 0; i < P; ++i) total[i] = sums[i];
+      settle(Controls<T>(params, rows), sums, total);
+    }
+
+    // As dsp/scan.hpp asks for them.
+    static constexpr bool kScans = Modulated::kScans, kBack = true, kPrecise = false;
+    static constexpr int kMostStages = 1, kSums = C > P ? C : P;
+    using Scanned = Op;
+    template <class T>
+    using Coefs = RowCoefs<T>;
+    DSP_HD const Port& signal() const { return gy; }
+    DSP_HD bool divisible() const { return true; }
+    DSP_HD int stages() const { return 1; }
+    DSP_HD bool moves() const { return any_moves(params); }
+    DSP_HD bool sums() const {
+      bool any = false;
+      for (int i = 0; i < P; ++i) any = any || (gparams[i].given() && params[i].size(2) == 1);
+      return any;
     }
 
     DSP_HD bool any_wanted() const {

@@ -9,7 +9,7 @@
 
 #include <cstring>
 
-#include "dsp/launch.hpp"
+#include "dsp/scan.hpp"
 
 namespace dsp {
 namespace {
@@ -34,10 +34,21 @@ Body bind(const Call& call, bool dual) {
   return body;
 }
 
+/// On CUDA, of plain numbers: can the body's rows be divided along time?
+template <class Body>
+constexpr bool kDivides = false;
+#ifdef __CUDACC__
+template <class Body>
+  requires Body::kScans
+constexpr bool kDivides<Body> = true;
+#endif
+
 template <class Op, class Body, class Real, bool kDual>
 void run_as(const Call& call) {
   const Body body = bind<Body>(call, kDual);
-  if constexpr (Op::kLanes)
+  if constexpr (kDivides<Body> && !kDual)
+    launch_parts<Real>(call, body);
+  else if constexpr (Op::kLanes)
     launch_lanes<Real, kDual>(call, body, body.rows(), body.work());
   else
     launch<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body, body.rows(), body.work());
@@ -54,6 +65,14 @@ void kernel(const Call& call) {
     run_as<Op, Body, double, kDual>(call);
   else if constexpr (!Op::kWide && DSP_SINGLE)
     run_as<Op, Body, float, kDual>(call);
+}
+
+template <class Body>
+Memory memory() {
+  if constexpr (kDivides<Body>)
+    return [](const Call& call) { return scan_memory(bind<Body>(call, false)); };
+  else
+    return nullptr;
 }
 
 #ifndef DSP_ISA
@@ -74,11 +93,12 @@ struct Register {
     static_assert(F::kPorts == Op::kArguments + Op::kResults + Op::kWorkspaces);
     static_assert(B::kPorts == 2 * Op::kArguments + Op::kWorkspaces + Op::kScratches + Op::kResults);
     KernelTable table{Op::kName, Op::kArguments, Op::kResults, Op::kWorkspaces, Op::kScratches,
-                      kChunk, kernel<Op, F, false>, nullptr, nullptr, nullptr};
+                      kChunk, kernel<Op, F, false>, nullptr, nullptr, nullptr, {memory<F>(), nullptr}};
     if constexpr (DSP_DERIVATIVES) {
       table.backward = kernel<Op, B, false>;
       table.forward_dual = kernel<Op, F, true>;
       table.backward_dual = kernel<Op, B, true>;
+      table.scan[1] = memory<B>();
     }
     add_kernels(Isa::DSP_ISA, table);
   }

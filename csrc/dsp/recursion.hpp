@@ -7,7 +7,7 @@
 //     static constexpr const char* kName;
 //     static constexpr int kParams, kCoefs, kState;   // of one stage
 //     static constexpr bool kWide;                    // compute float32 audio in float64
-//     static constexpr bool kLinear;                  // in state and input: one row can use all lanes
+//     static constexpr bool kLinear;                  // in state and input: one row can use all lanes, and the GPU
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);
@@ -27,18 +27,13 @@
 // ops with kFrames, one per frame of hop samples: attributes hop (0: no frames) and start.
 #pragma once
 
-#include "dsp/framed.hpp"
-#include "dsp/op.hpp"
-#include "dsp/parameters.hpp"
+#include "dsp/stage.hpp"
 #include "dsp/stage_lanes.hpp"
 #include "dsp/stretches.hpp"
 #include "dsp/tile.hpp"
 
 namespace dsp {
 namespace {
-
-/// Stages that one call can run: bounds the scratch of a thread. The Python op splits longer cascades.
-constexpr int kMaxStages = 8;
 
 /// Stages worked on side by side: as many as there are registers for.
 constexpr int kAtOnce = 3;
@@ -54,11 +49,7 @@ struct Recursion {
   static constexpr int P = Op::kParams, C = Op::kCoefs, S = Op::kState;
   static constexpr bool kFrames = requires { Op::kFrames; };
 
-  static DSP_HD Frames frames_of(const Attrs& attrs, const Port& params) {
-    return {attrs.value[0], attrs.value[1], params.size(4)};
-  }
-
-  /// Can a single row be worked on in stretches of time?
+  /// Can a single row be worked on in stretches of time? On CUDA dsp/scan.hpp divides it.
 #ifdef __CUDACC__
   template <class T>
   static constexpr bool kOnLanes = false;
@@ -76,35 +67,6 @@ struct Recursion {
   static DSP_HD bool few(std::int64_t rows, const Port& x, const Port& params, const Attrs& attrs, int lanes) {
     const bool moving = params.size(4) != 1 || attrs.value[0] != 0;
     return Op::kLinear && !kWide && 2 * rows <= lanes && stretched<float>(x.size(2), moving) > 0;
-  }
-
-  /// Coefficients of stage k at sample t, for all lanes. Prepared in float64 whatever the audio is.
-  template <class T>
-  static DSP_HD void coefficients(const Port& params, const Rows& rows, int k, std::int64_t t, T* c) {
-    using Wide = typename Traits<typename Traits<T>::Double>::Scalar;
-    for (int l = 0; l < Traits<T>::kLanes; ++l) {
-      Wide p[P], prepared[C];
-      const Port row = params.from(rows.item(l), rows.channel(l), k);
-      for (int i = 0; i < P; ++i) p[i] = row.template load<Wide>(0, 0, 0, i, t);
-      Op::prepare(p, prepared);
-      for (int i = 0; i < C; ++i) set_lane(c[i], l, cast<typename Traits<T>::Scalar>(prepared[i]));
-    }
-  }
-
-  /// Adjoint of `coefficients`: the parameters' gradient from that of the coefficients.
-  template <class Wide>
-  static DSP_HD void parameter_gradient(const Port& params, const Port& gradient, const Rows& rows,
-                                        int k, std::int64_t t, const Wide* gc) {
-    using Number = typename Traits<Wide>::Scalar;
-    for (int l = 0; l < Traits<Wide>::kLanes; ++l) {
-      Number p[P], g[C], gp[P];
-      const Port row = params.from(rows.item(l), rows.channel(l), k);
-      for (int i = 0; i < P; ++i) p[i] = row.template load<Number>(0, 0, 0, i, t);
-      for (int j = 0; j < C; ++j) g[j] = lane(gc[j], l);
-      back_to_parameters<Op>(p, g, gp);
-      const Port out = gradient.from(rows.item(l), rows.channel(l), k);
-      for (int i = 0; i < P; ++i) out.store(gp[i], 0, 0, 0, i, t);
-    }
   }
 
   template <class T>
@@ -140,20 +102,24 @@ struct Recursion {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       const Rows rows{first, count, x.size(1)};
       const int stages = int(params.size(2));
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const Frames grid = frames_of(attrs, params);
       const bool framed = kFrames && grid.hop != 0, moving = framed || params.size(4) != 1;
       T s[kMaxStages][S], c[kMaxStages][C], tile[kChunk];
       Framed<Op, T> glide[kFrames ? kMaxStages : 1];
       const Kept<T> keep(kept, rows);
       for (int k = 0; k < stages; ++k) {
-        for (int i = 0; i < S; ++i) s[k][i] = state.given() ? load<T>(state, rows, k, i) : T(0);
-        if (!moving) coefficients(params, rows, k, 0, c[k]);
+        for (int i = 0; i < S; ++i) s[k][i] = part.first ? entry<T>(rows, k, i) : part.template state<T>(k, i);
+        if (!moving) stage_coefficients<Op>(params, rows, k, 0, c[k]);
       }
       const std::int64_t chunks = stretched<T>(length, moving);
-      std::int64_t done = chunks * kChunk;
+      std::int64_t done = part.begin + chunks * kChunk;
       if constexpr (kOnLanes<T>) {
         if (stages_on_lanes<T>(stages, chunks, keep.there)) {
           run_stages(rows, stages, c, s);
@@ -192,9 +158,25 @@ struct Recursion {
         }
         store_tile(y, rows, t0, n, tile);
       }
-      for (int k = 0; k < stages; ++k)
+      for (int k = 0; part.last && k < stages; ++k)
         for (int i = 0; i < S; ++i) store(state_out, rows, s[k][i], k, i);
     }
+    template <class T>
+    DSP_HD T entry(const Rows& rows, int k, int i) const {
+      return state.given() ? load<T>(state, rows, k, i) : T(0);
+    }
+
+    // As dsp/scan.hpp asks for them.
+    static constexpr bool kScans = Op::kLinear && !kWide, kBack = false, kPrecise = false;
+    static constexpr int kMostStages = kMaxStages, kSums = 0;
+    using Scanned = Op;
+    template <class T>
+    using Coefs = StageCoefs<Op, T>;
+    DSP_HD const Port& signal() const { return x; }
+    DSP_HD bool divisible() const { return true; }
+    DSP_HD int stages() const { return int(params.size(2)); }
+    DSP_HD bool moves() const { return attrs.value[0] != 0 || params.size(4) != 1; }
+    DSP_HD bool sums() const { return false; }
 
     DSP_HD bool few_rows(int lanes) const { return few(rows(), x, params, attrs, lanes); }
 
@@ -249,10 +231,14 @@ struct Recursion {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       using Wide = typename Traits<T>::Double;
       const Rows rows{first, count, x.size(1)};
       const int stages = int(params.size(2));
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const Frames grid = frames_of(attrs, params);
       const bool framed = kFrames && grid.hop != 0, moving = framed || params.size(4) != 1;
       T c[kMaxStages][C], gs[kMaxStages][S];
@@ -262,16 +248,16 @@ struct Recursion {
       const Kept<T> keep(kept, rows);
       Framed<Op, T> glide[kFrames ? kMaxStages : 1];
       for (int k = 0; k < stages; ++k) {
-        for (int i = 0; i < S; ++i) gs[k][i] = load<T>(gstate_out, rows, k, i);
+        for (int i = 0; i < S; ++i) gs[k][i] = part.last ? entry<T>(rows, k, i) : part.template state<T>(k, i);
         for (int i = 0; i < C; ++i) total[k][i] = Wide(0);
-        if (!moving) coefficients(params, rows, k, 0, c[k]);
+        if (!moving) stage_coefficients<Op>(params, rows, k, 0, c[k]);
         if (framed) glide[kFrames ? k : 0].begin_back();
         for (std::int64_t f = 0; framed && f < grid.count; ++f)
           for (int i = 0; i < P; ++i) store(gparams, rows, Wide(0), k, i, f);
       }
       const std::int64_t last = length > 0 ? (length - 1) / kChunk * kChunk : -1;
       const std::int64_t chunks = stretched<T>(length, moving);
-      for (std::int64_t t0 = last; t0 >= chunks * kChunk; t0 -= kChunk) {
+      for (std::int64_t t0 = last; t0 >= part.begin + chunks * kChunk; t0 -= kChunk) {
         const int n = int(length - t0 < kChunk ? length - t0 : kChunk);
         load_tile(x, rows, t0, n, inputs[0]);
         prefetch_tile<T>(x, rows, t0 - kChunk, kChunk);
@@ -336,11 +322,31 @@ struct Recursion {
       if constexpr (kOnLanes<T>)
         if (chunks) run_stretches(rows, chunks, stages, c, gs, total);
       for (int k = 0; k < stages; ++k) {
-        for (int i = 0; i < S; ++i) store(gstate, rows, gs[k][i], k, i);
+        for (int i = 0; part.first && i < S; ++i) store(gstate, rows, gs[k][i], k, i);
         if (framed) glide[kFrames ? k : 0].settle_all(params, gparams, rows, k);
-        if (!moving && gparams_wanted()) parameter_gradient(params, gparams, rows, k, 0, total[k]);
+        if (moving || !gparams_wanted()) continue;
+        if (part.whole) finish<T>(rows, k, total[k]);
+        for (int i = 0; !part.whole && i < C; ++i) part.add_up(k, i, total[k][i]);
       }
     }
+    template <class T>
+    DSP_HD T entry(const Rows& rows, int k, int i) const { return load<T>(gstate_out, rows, k, i); }
+    template <class T>
+    DSP_HD void finish(const Rows& rows, int k, const typename Traits<T>::Double* total) const {
+      stage_gradient<Op>(params, gparams, rows, k, 0, total);
+    }
+
+    // As dsp/scan.hpp asks for them. What two parts owe to a frame between them would have to be added up.
+    static constexpr bool kScans = Op::kLinear && !kWide, kBack = true, kPrecise = false;
+    static constexpr int kMostStages = kMaxStages, kSums = C;
+    using Scanned = Op;
+    template <class T>
+    using Coefs = StageCoefs<Op, T>;
+    DSP_HD const Port& signal() const { return gy; }
+    DSP_HD bool divisible() const { return attrs.value[0] == 0; }
+    DSP_HD int stages() const { return int(params.size(2)); }
+    DSP_HD bool moves() const { return attrs.value[0] != 0 || params.size(4) != 1; }
+    DSP_HD bool sums() const { return !moves() && gparams_wanted(); }
 
     DSP_HD bool few_rows(int lanes) const { return few(rows(), x, params, attrs, lanes); }
 

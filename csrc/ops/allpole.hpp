@@ -3,10 +3,11 @@
 // and the coefficients' gradient is -g[t] y[t-1-i] (C.-Y. Yu and G. Fazekas, "Differentiable Time-Varying
 // Linear Prediction in the Context of End-to-End Analysis-by-Synthesis", Interspeech 2024). Nothing is
 // transposed: the lags that lie far enough back are summed with time on the vector registers, the others
-// sample by sample. Up to order two a long row has all its time on the lanes.
+// sample by sample. Up to order two a long row has all its time on the lanes, up to order four on CUDA.
 #pragma once
 
 #include "dsp/op.hpp"
+#include "ops/shared/allpole_step.hpp"
 #include "ops/shared/time_lanes.hpp"
 
 namespace dsp {
@@ -131,9 +132,9 @@ struct Allpole {
     const std::int64_t side = body.a.size(2) > kLow ? 1 : kSide, count = body.x.size(0) * body.x.size(1);
     const std::int64_t first = group * side, stop = first + side < count ? first + side : count;
     if (kSide > 1 && stop - first == kSide)
-      body.template side_by_side<kSide, T>(first);
+      body.template side_by_side<kSide, T>(first, Whole{body.x.size(2)});
     else
-      for (std::int64_t row = first; row < stop; ++row) body.template side_by_side<1, T>(row);
+      for (std::int64_t row = first; row < stop; ++row) body.template side_by_side<1, T>(row, Whole{body.x.size(2)});
   }
 
   /// A row of (b, c, ...) by its number.
@@ -150,7 +151,7 @@ struct Allpole {
   }
 
   /// Arguments x, a, state; results y, state after; workspace: state (oldest first) and y in one row.
-  struct Forward {
+  struct Forward : AllpoleScan<Forward, false> {
     static constexpr int kPorts = 6;
     Port x, a, state, y, state_out, past;
 
@@ -162,19 +163,20 @@ struct Allpole {
       run_group<T>(*this, group);
     }
 
-    template <int R, class T>
-    DSP_HD void side_by_side(std::int64_t first) const {
+    template <int R, class T, class Part>
+    DSP_HD void side_by_side(std::int64_t first, const Part& part) const {
       using Real = typename Traits<T>::Real;
       const int order = int(a.size(2));
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const bool moving = a.size(3) != 1, keeping = past.given() || past.tangent.data;
       T c[R][taps<R>()], h[R][kMaxOrder + kStretch];
       T* at[R];
       for (int r = 0; r < R; ++r) {
         const Row row(first + r, x.size(1));
         at[r] = h[r] + order;
-        for (int i = 0; i < order; ++i) h[r][order - 1 - i] = state.template load<T>(row.item, row.channel, i);
-        if (keeping) {
+        for (int i = 0; i < order; ++i)
+          h[r][order - 1 - i] = part.first ? state.template load<T>(row.item, row.channel, i) : part.template state<T>(0, i);
+        if (keeping && part.first) {
           const Series<Real, T> to(past, row.item, row.channel);
           for (int i = 0; i < order; ++i) to.put(i, h[r][i]);
         }
@@ -183,8 +185,8 @@ struct Allpole {
           for (int s = 0; s < kStretch; ++s) c[r][i * kStretch + s] = constant;
         }
       }
-      const std::int64_t size = block<R, T>(order), done = size ? length / size * size : 0;
-      for (int r = 0; r < R && done; ++r) run_blocks(Row(first + r, x.size(1)), order, done, size, h[r]);
+      const std::int64_t size = block<R, T>(order), done = part.begin + (size ? length / size * size : 0);
+      for (int r = 0; r < R && size && done; ++r) run_blocks(Row(first + r, x.size(1)), order, done, size, h[r]);
       for (std::int64_t t0 = done; t0 < length; t0 += kStretch) {
         const int n = int(length - t0 < kStretch ? length - t0 : kStretch);
         for (int r = 0; r < R; ++r) {
@@ -203,7 +205,7 @@ struct Allpole {
       }
       for (int r = 0; r < R; ++r) {
         const Row row(first + r, x.size(1));
-        for (int i = 0; i < order; ++i) state_out.store(h[r][order - 1 - i], row.item, row.channel, i);
+        for (int i = 0; part.last && i < order; ++i) state_out.store(h[r][order - 1 - i], row.item, row.channel, i);
       }
     }
 
@@ -233,7 +235,7 @@ struct Allpole {
     }
   };
 
-  struct Backward {
+  struct Backward : AllpoleScan<Backward, true> {
     static constexpr int kPorts = 9;
     Port x, a, state, past, gy, gstate_out, gx, ga, gstate;
 
@@ -245,12 +247,12 @@ struct Allpole {
       run_group<T>(*this, group);
     }
 
-    template <int R, class T>
-    DSP_HD void side_by_side(std::int64_t first) const {
+    template <int R, class T, class Part>
+    DSP_HD void side_by_side(std::int64_t first, const Part& part) const {
       using Real = typename Traits<T>::Real;
       using Wide = typename Traits<T>::Double;
       const int order = int(a.size(2));
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const bool moving = a.size(3) != 1, wanted = ga.given() || ga.tangent.data;
       T c[R][taps<R>()], g[R][kStretch + kMaxOrder];
       Wide total[R][kMaxOrder];
@@ -267,19 +269,21 @@ struct Allpole {
         }
       }
       // A block asks for the coefficients of the samples after it.
-      const std::int64_t size = block<R, T>(order), done = size && length > order ? (length - order) / size * size : 0;
+      const std::int64_t size = block<R, T>(order), blocks = size && length > order ? (length - order) / size : 0;
+      const std::int64_t done = part.begin + blocks * size;
       const std::int64_t last = length > done ? done + (length - 1 - done) / kStretch * kStretch : -1;
       for (std::int64_t t0 = last; t0 >= done; t0 -= kStretch) {
         const int n = int(length - t0 < kStretch ? length - t0 : kStretch);
         for (int r = 0; r < R; ++r) {
           const Row row(first + r, x.size(1));
           for (int i = order - 1; i >= 0; --i) g[r][n + i] = g[r][i];
-          load_skewed(row, t0, n, order, moving, c[r]);
+          load_skewed(row, t0, n, order, moving, length, c[r]);
           Series<Real, T>(gy, row.item, row.channel).copy(t0, n, g[r]);
-          // The state after the end holds the last outputs.
+          // The state after the end, or after the part, holds the last outputs.
           for (int i = 0; i < order; ++i) {
             const std::int64_t s = length - 1 - i - t0;
-            if (s >= 0 && s < n) g[r][s] += gstate_out.template load<T>(row.item, row.channel, i);
+            if (s >= 0 && s < n)
+              g[r][s] += part.last ? gstate_out.template load<T>(row.item, row.channel, i) : part.template state<T>(0, i);
           }
         }
         solve_any<1, R>(order, n, c, at);
@@ -291,14 +295,15 @@ struct Allpole {
       }
       for (int r = 0; r < R; ++r) {
         const Row row(first + r, x.size(1));
-        if (done) run_blocks(row, order, done, size, g[r], total[r]);
-        for (int j = 0; j < order; ++j) {
+        if (blocks) run_blocks(row, order, done, size, g[r], total[r]);
+        for (int i = 0; !part.whole && i < AllpoleStep::kState; ++i) part.add_up(0, i, i < order ? total[r][i] : Wide(0));
+        for (int j = 0; part.first && j < order; ++j) {
           T sum(0);
           for (int i = j; i < order && i - j < length; ++i)
             sum -= a.template load<T>(row.item, row.channel, i, moving ? i - j : 0) * g[r][i - j];
           if (j + length < order) sum += gstate_out.template load<T>(row.item, row.channel, int(j + length));
           gstate.store(sum, row.item, row.channel, j);
-          if (wanted && !moving) ga.store(total[r][j], row.item, row.channel, j, 0);
+          if (part.whole && wanted && !moving) ga.store(total[r][j], row.item, row.channel, j, 0);
         }
       }
       Series<Real, T>::finish_streams();
@@ -333,11 +338,11 @@ struct Allpole {
 
     /// c[i][s] = a[i][t0 + s + 1 + i], nothing after the end.
     template <class T>
-    DSP_HD void load_skewed(const Row& row, std::int64_t t0, int n, int order, bool moving, T* c) const {
+    DSP_HD void load_skewed(const Row& row, std::int64_t t0, int n, int order, bool moving, std::int64_t end, T* c) const {
       using Real = typename Traits<T>::Real;
       if (!moving) return;
       for (int i = 0; i < order; ++i) {
-        const std::int64_t from = t0 + 1 + i, left = x.size(2) - from;
+        const std::int64_t from = t0 + 1 + i, left = end - from;
         const int some = int(left < 0 ? 0 : left < n ? left : n);
         if (some > 0) load_ahead(Series<Real, T>(a, row.item, row.channel, i), from, some, from - kStretch, from, c + i * kStretch);
         for (int s = some; s < n; ++s) c[i * kStretch + s] = T(0);

@@ -268,7 +268,7 @@ struct Delay {
       if (!gsos.given() && !gsos.tangent.data) return;
       Wide wide[6];
       for (int q = 0; q < 6; ++q) wide[q] = cast<Wide>(gcoefs[q]);
-      Recursion<Section>::parameter_gradient(sos, gsos, item.rows(j), k, t, wide);
+      stage_gradient<Section>(sos, gsos, item.rows(j), k, t, wide);
     }
 
     /// Fills line j's trail for samples [t0, t0 + n): what it sends to the matrix, then for each section

@@ -1,11 +1,12 @@
 // Direct-form filter of any order with coefficients that may move every sample, as SciPy runs it: each
 // sample scatters what it owes to the outputs after it, s[t+i] += b_i[t] x[t] - a_i[t] y[t]. The adjoint
 // gathers: what y[t] owes is gy[t] - sum_i a_i[t] g[t+i]. It needs inputs and outputs alone. Computed in
-// float64: in float32 a direct form at 20 Hz is 55 dB from the truth.
+// float64: in float32 a direct form at 20 Hz is 55 dB from the truth. Up to order four CUDA divides rows along time.
 #pragma once
 
 #include "dsp/op.hpp"
 #include "dsp/tile.hpp"
+#include "ops/shared/lfilter_step.hpp"
 
 namespace dsp {
 namespace {
@@ -45,7 +46,7 @@ struct Lfilter {
 
   /// Arguments x (b, c, t), b and a (b, c, p + 1, n) with a_0 = 1 left unread, state (b, c, p); results y,
   /// state after; workspace: y in the precision of the work.
-  struct Forward {
+  struct Forward : LfilterScan<Forward, false> {
     static constexpr int kPorts = 7;
     Port x, b, a, state, y, state_out, kept;
 
@@ -54,13 +55,17 @@ struct Lfilter {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       const Rows rows{first, count, x.size(1)};
       const int order = int(b.size(2)) - 1;
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       Taps<T> zeros(b), poles(a);
       T owed[kMaxOrder + kStretch], tile[kStretch];
-      for (int i = 0; i < order; ++i) owed[i] = load<T>(state, rows, i);
-      for (std::int64_t t0 = 0; t0 < length; t0 += kStretch) {
+      for (int i = 0; i < order; ++i) owed[i] = part.first ? load<T>(state, rows, i) : part.template state<T>(0, i);
+      for (std::int64_t t0 = part.begin; t0 < length; t0 += kStretch) {
         const int n = int(length - t0 < kStretch ? length - t0 : kStretch);
         zeros.at(b, rows, t0, n);
         poles.at(a, rows, t0, n);
@@ -78,11 +83,11 @@ struct Lfilter {
         if (kept.given() || kept.tangent.data) store_tile(kept, rows, t0, n, owed);
         for (int i = 0; i < order; ++i) owed[i] = owed[i + n];
       }
-      for (int i = 0; i < order; ++i) store(state_out, rows, owed[i], i);
+      for (int i = 0; part.last && i < order; ++i) store(state_out, rows, owed[i], i);
     }
   };
 
-  struct Backward {
+  struct Backward : LfilterScan<Backward, true> {
     static constexpr int kPorts = 11;
     Port x, b, a, state, kept, gy, gstate_out, gx, gb, ga, gstate;
 
@@ -91,18 +96,22 @@ struct Lfilter {
 
     template <class T>
     DSP_HD void run(std::int64_t first, std::int64_t count) const {
+      run_part<T>(first, count, Whole{x.size(2)});
+    }
+    template <class T, class Part>
+    DSP_HD void run_part(std::int64_t first, std::int64_t count, const Part& part) const {
       const Rows rows{first, count, x.size(1)};
       const int order = int(b.size(2)) - 1;
-      const std::int64_t length = x.size(2);
+      const std::int64_t length = part.end;
       const bool b_wanted = gb.given() || gb.tangent.data, a_wanted = ga.given() || ga.tangent.data;
       Taps<T> zeros(b), poles(a);
       // g[s] is what y[t0 + s] owes; past the stretch, what the samples after it owe.
       T g[kMaxOrder + kStretch], in[kStretch], out[kStretch], tile[kStretch];
       T b_total[kMaxOrder + 1], a_total[kMaxOrder + 1];
-      for (int i = 0; i < order; ++i) g[i] = load<T>(gstate_out, rows, i);
+      for (int i = 0; i < order; ++i) g[i] = part.last ? load<T>(gstate_out, rows, i) : part.template state<T>(0, i);
       for (int i = 0; i <= order; ++i) b_total[i] = a_total[i] = T(0);
       const std::int64_t last = length > 0 ? (length - 1) / kStretch * kStretch : -1;
-      for (std::int64_t t0 = last; t0 >= 0; t0 -= kStretch) {
+      for (std::int64_t t0 = last; t0 >= part.begin; t0 -= kStretch) {
         const int n = int(length - t0 < kStretch ? length - t0 : kStretch);
         zeros.at(b, rows, t0, n);
         poles.at(a, rows, t0, n);
@@ -124,8 +133,12 @@ struct Lfilter {
         if (b_wanted) gradient(gb, zeros.moving, 0, order, rows, t0, n, in, g, b_total, T(1));
         if (a_wanted) gradient(ga, poles.moving, 1, order, rows, t0, n, out, g, a_total, T(-1));
       }
-      for (int i = 0; i < order; ++i) store(gstate, rows, g[i], i);
-      for (int i = 0; i <= order; ++i) {
+      for (int i = 0; part.first && i < order; ++i) store(gstate, rows, g[i], i);
+      for (int i = 0; !part.whole && i < kTotals; ++i) {
+        part.add_up(0, i, i <= order ? b_total[i] : T(0));
+        part.add_up(0, kTotals + i, i <= order ? a_total[i] : T(0));
+      }
+      for (int i = 0; part.whole && i <= order; ++i) {
         if (!zeros.moving) store(gb, rows, b_total[i], i, 0);
         if (!poles.moving) store(ga, rows, a_total[i], i, 0);
       }

@@ -16,7 +16,7 @@ struct Onepole {
                                        : kPass == Pass::kHigh ? "onepole_highpass"
                                                               : "onepole_allpass";
   static constexpr int kParams = 1, kCoefs = kPass == Pass::kLow ? 1 : 2, kState = 1;
-  static constexpr bool kWide = false;
+  static constexpr bool kWide = false, kLinear = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -13,7 +13,7 @@ struct Svf {
   static constexpr const char* kName = "svf";
   // cutoff in cycles per sample, q, gains of high-pass, band-pass and low-pass -> those of Section
   static constexpr int kParams = 5, kCoefs = Section::kCoefs, kState = Section::kState;
-  static constexpr bool kWide = false;
+  static constexpr bool kWide = false, kLinear = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -51,6 +51,12 @@ def _index(device: str, name: str) -> int:
 
 
 @functools.cache
+def _scans(device: str, name: str) -> bool:
+    """Do the kernels of `device` divide the op's rows along time?"""
+    return name in _native.module(device).scans()
+
+
+@functools.cache
 def _chunk(device: str) -> int:
     """Samples between two kept states in the kernels of `device`."""
     return int(_native.module("cuda" if device == "cuda" else "cpu").chunk)
@@ -153,14 +159,12 @@ class Op:
         assert first is not None
         device = first.device.type
         stream = torch.cuda.current_stream(first.device).cuda_stream if device == "cuda" else 0
-        _native.module(device).call(
-            _index(device, self.record.name),
-            which,
-            torch.get_num_threads(),
-            stream,
-            attrs,
-            *tensors,
-        )
+        module, index = _native.module(device), _index(device, self.record.name)
+        if _scans(device, self.record.name):
+            size = module.scan_memory(index, which, attrs, *tensors)
+            if size:
+                tensors = [*tensors, first.new_empty(size, dtype=torch.float64)]
+        module.call(index, which, torch.get_num_threads(), stream, attrs, *tensors)
 
     def forward(
         self, arguments: Sequence[Tensor], attrs: tuple[int, ...], *, keep: bool = True

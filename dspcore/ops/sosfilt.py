@@ -12,7 +12,7 @@ from dspcore.ops._frames import needed
 from dspcore.ops._op import Op, watched
 from dspcore.ops._record import Record, Sample, record
 
-_MAX_STAGES = 8  # kMaxStages in csrc/dsp/recursion.hpp; longer cascades run in several calls
+_MAX_STAGES = 8  # kMaxStages in csrc/dsp/stage.hpp; longer cascades run in several calls
 
 
 def sosfilt(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,23 +16,10 @@ from dspcore.ops import _op
 from dspcore.ops._record import Record, Sample
 
 
-@pytest.fixture(scope="module")
-def emulated() -> Any:
-    try:
-        module = importlib.import_module("dspcore._emulated")
-    except ImportError as error:
-        why = f"{error}; build with -C cmake.define.DSPCORE_EMULATE_CUDA=ON (make setup does)"
-        if os.environ.get("DSPCORE_REQUIRE_NATIVE") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    module.use_exchange_api(torch.Tensor.__dlpack_c_exchange_api__)
-    return module
-
-
 @contextmanager
 def kernels(module: Any) -> Iterator[None]:
     """CPU tensors go to `module` meanwhile."""
-    caches = (_op._index, _op._chunk)
+    caches = (_op._index, _op._scans, _op._chunk)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_native, "module", lambda device: module)
         for cache in caches:

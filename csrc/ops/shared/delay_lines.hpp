@@ -28,7 +28,7 @@ constexpr int kMostLines = 16, kMostSections = 4;  // the Python op refuses more
           filters_move(sos.size(4) != 1), kind(Interpolation(attrs.value[0])) {
       for (int i = 0; i < lines; ++i) {
         for (int j = 0; j < lines && !matrix_moves; ++j) feedback[i][j] = matrix.template load<T>(row, i, j, 0);
-        for (int k = 0; k < sections && !filters_move; ++k) Recursion<Section>::coefficients(sos, rows(i), k, 0, c[i][k]);
+        for (int k = 0; k < sections && !filters_move; ++k) stage_coefficients<Section>(sos, rows(i), k, 0, c[i][k]);
       }
     }
 
@@ -37,7 +37,7 @@ constexpr int kMostLines = 16, kMostSections = 4;  // the Python op refuses more
 
     /// Coefficients of section k of line i at sample t.
     DSP_HD const T* at(const Port& sos, int i, int k, std::int64_t t) {
-      if (filters_move) Recursion<Section>::coefficients(sos, rows(i), k, t, c[i][k]);
+      if (filters_move) stage_coefficients<Section>(sos, rows(i), k, t, c[i][k]);
       return c[i][k];
     }
 

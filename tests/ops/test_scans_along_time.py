@@ -1,0 +1,294 @@
+"""Linear recursions divided along time, as on a GPU: the emulated CUDA kernels against the CPU's.
+
+A row is divided from 1,024 samples on, into parts of 128 or more; more than 64 parts make a second
+level of the scan, more than 4,096 a third.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from test_emulated_cuda import kernels
+from torch import Tensor
+
+from dspcore import _native, ops
+
+Function = Callable[..., tuple[Tensor, Tensor]]
+Case = tuple[Function, tuple[Tensor, ...]]  # the op on x, controls and state; the controls
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def between(low: float, high: float, *shape: int, seed: int = 1) -> Tensor:
+    return low + (high - low) * noise(*shape, seed=seed).sigmoid()
+
+
+def sections(*shape: int) -> Tensor:
+    """Pole pairs of radius 0.5 to 0.97 anywhere, zeros anywhere: (..., 6)."""
+    radius, angle = between(0.5, 0.97, *shape), between(0.05, math.pi, *shape, seed=2)
+    a = torch.stack([torch.ones_like(radius), -2 * radius * angle.cos(), radius**2], -1)
+    return torch.cat([noise(*shape, 3, seed=3), a], -1)
+
+
+def coefficients(b: int, c: int, order: int, t: int) -> Tensor:
+    """a_1 ... of a wandering pole pair of radius 0.975, others well inside: (b, c, order, t)."""
+    angle = between(0.1, 0.5, b, c)
+    if order == 1:
+        a = torch.full((b, c, 1), -0.99, dtype=torch.float64)
+    else:
+        pair = [torch.ones_like(angle), -1.95 * angle.cos(), torch.full_like(angle, 0.950625)]
+        others = [(1.0,), (1.0, 0.3), (1.0, 0.5, 0.06)][min(order, 4) - 2]
+        a = torch.zeros(b, c, order + 1, dtype=torch.float64)
+        for i, other in enumerate(others):
+            a[..., i : i + 3] += other * torch.stack(pair, -1)
+        a = a[..., 1:]
+    wander = 1 - 1e-3 * (1 + torch.cos(torch.arange(t, dtype=torch.float64) / 40))
+    return a[..., None] * (wander if t > 1 else 1.0)
+
+
+def relative_db(found: Tensor, expected: Tensor) -> float:
+    peak = expected.double().abs().max().clamp(min=1e-30)
+    error = (found.double() - expected.double()).abs().max() / peak
+    return 20 * math.log10(float(error) + 1e-30)
+
+
+def everything(
+    module: Any, function: Function, x: Tensor, controls: tuple[Tensor, ...], state: Tensor
+) -> list[Tensor]:
+    """Results and gradients to all arguments under a fixed cotangent of both results."""
+    tensors = [t.detach().requires_grad_() for t in (x, *controls, state)]
+    with kernels(module):
+        y, after = function(*tensors)
+        weights = [noise(*r.shape, seed=5 + i).to(r.dtype) for i, r in enumerate((y, after))]
+        loss = (y * weights[0]).sum() + (after * weights[1]).sum()
+        gradients = torch.autograd.grad(loss, tensors)
+    return [y.detach(), after.detach(), *gradients]
+
+
+def case(name: str, b: int, c: int, t: int) -> Case:
+    if name.startswith("sosfilt"):
+        k = int(name[-1])
+        if "moving" in name:
+            return ops.sosfilt, (sections(b, c, k, t).movedim(3, -1),)
+        return ops.sosfilt, (sections(b, c, k),)
+    if name.startswith(("allpole", "lfilter")):
+        order = int(name[-1])
+        a = coefficients(b, c, order, t if "moving" in name else 1)
+        if name.startswith("allpole"):
+            return ops.allpole, (a if "moving" in name else a[..., 0],)
+        zeros = noise(b, c, order + 1, t if "moving zeros" in name else 1, seed=3)
+        poles = torch.cat([torch.ones_like(a[:, :, :1]), a], 2)
+        return ops.lfilter, (zeros, poles)
+    n = (b, c, t) if "moving" in name else (b, c)
+    cutoff, q = between(0.002, 0.3, *n), between(0.6, 4, *n)
+    if name.startswith("onepole"):
+        mode = name.split()[1]
+        return lambda x, p, s: ops.onepole(x, p, mode, s), (between(0.3, 0.99, *n),)
+    if name.startswith("ladder"):
+        return lambda x, f, k, s: ops.ladder(x, f, k, state=s), (cutoff, between(0.1, 3, *n))
+    if name == "svf half moving":
+        q = q[..., 0]
+    return lambda x, f, r, s: ops.svf(x, f, r, (0.3, 1.0, 0.5), s), (cutoff, q)
+
+
+def state_of(name: str, b: int, c: int) -> Tensor:
+    if name.startswith("sosfilt"):
+        return noise(b, c, int(name[-1]), 2, seed=4)
+    if name.startswith(("allpole", "lfilter")):
+        return noise(b, c, int(name[-1]), seed=4)
+    if name.startswith("onepole"):
+        return noise(b, c, seed=4)
+    return noise(b, c, 4 if name.startswith("ladder") else 2, seed=4)
+
+
+CASES = [
+    ("sosfilt 1", (1, 1, 1023)),
+    ("sosfilt 1", (1, 1, 1024)),
+    ("sosfilt 1", (2, 1, 1025)),
+    ("sosfilt 3", (1, 3, 1151)),
+    ("sosfilt 3", (2, 2, 1153)),
+    ("sosfilt 2", (1, 1, 9001)),
+    ("sosfilt 8", (1, 1, 1300)),
+    ("sosfilt moving 1", (1, 2, 1025)),
+    ("sosfilt moving 3", (2, 1, 1153)),
+    ("sosfilt moving 2", (1, 1, 8449)),
+    ("svf", (1, 2, 1025)),
+    ("svf moving", (2, 2, 1281)),
+    ("svf half moving", (1, 1, 8449)),
+    ("onepole lowpass", (1, 1, 1039)),
+    ("onepole highpass", (3, 1, 1024)),
+    ("onepole allpass moving", (1, 2, 9001)),
+    ("ladder", (1, 2, 1153)),
+    ("ladder moving", (1, 1, 1041)),
+    ("allpole 1", (2, 1, 1024)),
+    ("allpole 2", (1, 2, 1153)),
+    ("allpole 4", (1, 1, 9001)),
+    ("allpole 5", (1, 1, 1100)),
+    ("allpole moving 2", (2, 1, 1025)),
+    ("allpole moving 3", (1, 1, 8449)),
+    ("lfilter 2", (1, 2, 1025)),
+    ("lfilter 4", (1, 1, 1300)),
+    ("lfilter moving 3", (2, 1, 1153)),
+    ("lfilter moving zeros 2", (1, 1, 8449)),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_a_divided_row_is_the_whole_row(
+    name: str, shape: tuple[int, int, int], dtype: torch.dtype, emulated: Any
+) -> None:
+    function, controls = case(name, *shape)
+    x, state = noise(*shape), state_of(name, *shape[:2])
+    cpu = _native.module("cpu")
+    expected = everything(cpu, function, x, controls, state)
+    found = everything(emulated, function, x.to(dtype), controls, state.to(dtype))
+    if dtype == torch.float64:
+        assert max(relative_db(a, b) for a, b in zip(found, expected, strict=True)) < -220
+        return
+    whole = everything(cpu, function, x.to(dtype), controls, state.to(dtype))
+    for a, b, w in zip(found, expected, whole, strict=True):
+        assert relative_db(a, b) < max(-110.0, relative_db(w, b) + 6)
+
+
+def test_three_levels_of_maps_are_one_long_recursion(emulated: Any) -> None:
+    x, sos = noise(1, 1, 64 * 64 * 128 + 777), sections(1)
+    both = []
+    for module in (_native.module("cpu"), emulated):
+        with kernels(module):
+            both.append(ops.sosfilt(x, sos))
+    assert emulated_memory(emulated, x, sos) > 0
+    for a, b in zip(*reversed(both), strict=True):
+        assert relative_db(a, b) < -220
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_low_corner_with_high_resonance_keeps_its_digits(moving: bool, emulated: Any) -> None:
+    t = 24_000
+    x = noise(1, 1, t)
+    low = ops.design.lowpass(20.0, 10.0, sample_rate=48_000.0)
+    sos = low.expand(1, 6)
+    if moving:  # the same at every sample: errors of the parts' maps would all point one way
+        sos = sos[None, None, :, :, None].expand(1, 1, 1, 6, t)
+    state = torch.zeros(1, 1, 1, 2, dtype=torch.float64)
+    cpu = _native.module("cpu")
+    truth = everything(cpu, ops.sosfilt, x, (sos,), state)
+    serial = everything(cpu, ops.sosfilt, x.float(), (sos,), state.float())
+    found = everything(emulated, ops.sosfilt, x.float(), (sos,), state.float())
+    for name, a, b, c in zip(
+        ("y", "state", "gx", "gsos", "gstate"), found, truth, serial, strict=True
+    ):
+        assert relative_db(a, b) < max(-120.0, relative_db(c, b) + 6), name
+
+
+def test_sections_per_frame_are_divided_too(emulated: Any) -> None:
+    x, sos = noise(2, 1, 1500), sections(2, 1, 2, 7).movedim(3, -1)
+    both = []
+    for module in (_native.module("cpu"), emulated):
+        arguments = [t.detach().requires_grad_() for t in (x, sos)]
+        with kernels(module):
+            y, after = ops.sosfilt(*arguments, hop=230, start=17)
+            gradients = torch.autograd.grad((y * y).sum() + after.sum(), arguments)
+        both.append([y.detach(), after.detach(), *gradients])
+    for a, b in zip(*reversed(both), strict=True):
+        assert relative_db(a, b) < -220
+
+
+def test_strided_signals_and_gradients(emulated: Any) -> None:
+    x = noise(3, 1200, 4)[:, :, ::2].transpose(1, 2)[::2]
+    sos = sections(1, 1, 2)
+    state = noise(2, 2, 2, 2).transpose(0, 2)
+    both = []
+    for module in (_native.module("cpu"), emulated):
+        arguments = [t.detach().requires_grad_() for t in (x, sos, state)]
+        with kernels(module):
+            y, after = ops.sosfilt(*arguments)
+            gradients = torch.autograd.grad((y.sin() + y.flip(2)).sum() + after.sum(), arguments)
+        both.append([y.detach(), after.detach(), *gradients])
+    for a, b in zip(*reversed(both), strict=True):
+        assert relative_db(a, b) < -220
+
+
+def test_blocks_of_any_size_are_one_long_block(emulated: Any) -> None:
+    x, sos = noise(1, 2, 4000), sections(3)
+    with kernels(emulated):
+        whole, end = ops.sosfilt(x, sos)
+        state, parts = None, []
+        for block in x.split([1300, 90, 2610], 2):
+            y, state = ops.sosfilt(block, sos, state)
+            parts.append(y)
+    assert relative_db(torch.cat(parts, 2), whole) < -240
+    assert state is not None
+    assert relative_db(state, end) < -240
+
+
+def test_only_some_gradients(emulated: Any) -> None:
+    """That of a parameter that moves, or of one that does not; none of the signal."""
+    x, moving, still = noise(1, 1, 1100), between(0.01, 0.3, 1, 1, 1100), between(0.6, 4, 1, 1)
+    for wanted in (0, 1):
+        both = []
+        for module in (_native.module("cpu"), emulated):
+            controls = [
+                t.detach().requires_grad_(i == wanted) for i, t in enumerate((moving, still))
+            ]
+            with kernels(module):
+                y, _ = ops.svf(x, *controls)
+                both.append(torch.autograd.grad(y.square().sum(), controls[wanted])[0])
+        assert relative_db(both[1], both[0]) < -220
+
+
+def test_what_is_not_a_number_touches_nothing_before_it(emulated: Any) -> None:
+    x, sos = noise(1, 1, 9000), sections(2)
+    with kernels(emulated):
+        clean, _ = ops.sosfilt(x, sos)
+        x[..., 5000] = math.nan
+        y, _ = ops.sosfilt(x, sos)
+    assert torch.equal(y[..., :5000], clean[..., :5000])
+    assert bool(y[..., 5000:].isnan().all())
+
+
+def emulated_memory(module: Any, x: Tensor, sos: Tensor) -> int:
+    """Float64 numbers that the forward kernel of sosfilt asks for."""
+    index = [name for name, *_ in module.ops()].index("sosfilt")
+    b, c, _ = x.shape
+    k = sos.shape[0]
+    state = torch.zeros(1).expand(b, c, k, 2)
+    full = sos[None, None, :, :, None].expand(b, c, k, 6, 1)
+    return int(module.scan_memory(index, 0, (0,), x, full, state, x, state, None))
+
+
+@pytest.mark.parametrize(
+    ("shape", "divided"),
+    [
+        ((1, 1, 1023), False),
+        ((1, 1, 1024), True),
+        ((1, 1, 28_800_000), True),
+        ((256, 1, 88_200), True),
+        ((8192, 1, 88_200), True),
+        ((8193, 1, 88_200), False),
+    ],
+)
+def test_rows_are_divided_until_they_fill_a_gpu(
+    shape: tuple[int, int, int], divided: bool, emulated: Any
+) -> None:
+    size = emulated_memory(emulated, torch.zeros(1).expand(shape), sections(1))
+    assert (size > 0) == divided
+    assert size * 8 < 10e6  # beside the 115 MB of ten minutes
+
+
+def test_a_call_without_the_memory_for_its_scan_says_so(emulated: Any) -> None:
+    index = [name for name, *_ in emulated.ops()].index("sosfilt")
+    x, sos, state = (
+        noise(1, 1, 2000),
+        sections(1, 1, 1)[..., None],
+        torch.zeros(1, 1, 1, 2).double(),
+    )
+    with pytest.raises(RuntimeError, match="sosfilt: called without the memory for its scan"):
+        emulated.call(index, 0, 1, 0, (0,), x, sos, state, x.clone(), state.clone(), None)
