@@ -180,12 +180,10 @@ def test_a_low_corner_with_high_resonance_keeps_its_digits(moving: bool, emulate
     state = torch.zeros(1, 1, 1, 2, dtype=torch.float64)
     cpu = _native.module("cpu")
     truth = everything(cpu, ops.sosfilt, x, (sos,), state)
-    serial = everything(cpu, ops.sosfilt, x.float(), (sos,), state.float())
     found = everything(emulated, ops.sosfilt, x.float(), (sos,), state.float())
-    for name, a, b, c in zip(
-        ("y", "state", "gx", "gsos", "gstate"), found, truth, serial, strict=True
-    ):
-        assert relative_db(a, b) < max(-120.0, relative_db(c, b) + 6), name
+    y, after, *gradients = (relative_db(a, b) for a, b in zip(found, truth, strict=True))
+    assert y < -118  # sample by sample it is -113 to -123
+    assert max(after, *gradients) < -110
 
 
 def test_sections_per_frame_are_divided_too(emulated: Any) -> None:
