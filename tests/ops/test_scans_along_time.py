@@ -158,6 +158,35 @@ def test_a_divided_row_is_the_whole_row(
         assert relative_db(a, b) < max(-110.0, relative_db(w, b) + 6)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_a_divided_row_on_a_gpu_is_the_whole_row(name: str, shape: tuple[int, int, int]) -> None:
+    function, controls = case(name, *shape)
+    x, state = noise(*shape), state_of(name, *shape[:2])
+    cpu = _native.module("cpu")
+    expected = everything(cpu, function, x, controls, state)
+    tensors = [t.cuda().requires_grad_() for t in (x, *controls, state)]
+    y, after = function(*tensors)
+    weights = [noise(*r.shape, seed=5 + i).cuda() for i, r in enumerate((y, after))]
+    loss = (y * weights[0]).sum() + (after * weights[1]).sum()
+    found = [y.detach(), after.detach(), *torch.autograd.grad(loss, tensors)]
+    for a, b in zip(found, expected, strict=True):
+        assert relative_db(a.cpu(), b) < -220
+
+
+@pytest.mark.gpu
+def test_a_divided_row_is_captured_in_a_graph() -> None:
+    x, sos = noise(1, 1, 9001).cuda(), sections(2).cuda()
+    expected, _ = ops.sosfilt(x, sos)
+    graph = torch.cuda.CUDAGraph()
+    still = torch.zeros_like(x)
+    with torch.cuda.graph(graph):
+        y, _ = ops.sosfilt(still, sos)
+    still.copy_(x)
+    graph.replay()
+    assert torch.equal(y, expected)
+
+
 def test_three_levels_of_maps_are_one_long_recursion(emulated: Any) -> None:
     x, sos = noise(1, 1, 64 * 64 * 128 + 777), sections(1)
     both = []
@@ -218,7 +247,8 @@ def test_blocks_of_any_size_are_one_long_block(emulated: Any) -> None:
     x, sos = noise(1, 2, 4000), sections(3)
     with kernels(emulated):
         whole, end = ops.sosfilt(x, sos)
-        state, parts = None, []
+        state: Tensor | None = None
+        parts: list[Tensor] = []
         for block in x.split([1300, 90, 2610], 2):
             y, state = ops.sosfilt(block, sos, state)
             parts.append(y)
