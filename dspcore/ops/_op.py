@@ -52,8 +52,8 @@ def _index(device: str, name: str) -> int:
 
 @functools.cache
 def _scans(device: str, name: str) -> bool:
-    """Do the kernels of `device` divide the op's rows along time?"""
-    return name in _native.module(device).scans()
+    """Do the kernels of `device` divide rows of the op along time, in memory a call brings?"""
+    return device != "cpu" and name in _native.module(device).scans()
 
 
 @functools.cache
