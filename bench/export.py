@@ -3,8 +3,8 @@
 Writes bench/EXPORT.md. Every effect is built as a C library, with settings drawn at random, and
 plays a real recording at three sample rates in blocks of 1, 64, 441 and 4096 samples; all
 parameters change on the way. What is counted is the greatest difference to the Python chain in
-float64, over the peak. ``fitted`` for an effect stands for the chains that `dspcore.match` fits,
-in every format and host (bench/export_fitted.py), ``load`` for the load of a four-effect chain.
+float64, over the peak. Beside effects may be named the chains that `dspcore.match` fits, which are
+played in every format and host (bench/export_fitted.py), and ``load``, that of a chain of four.
 """
 
 from __future__ import annotations
@@ -176,16 +176,18 @@ def page(found: dict[str, Rows]) -> str:
 
 def main(names: list[str]) -> None:
     """Measure what is named, all when nothing is, and write the page."""
-    found = read_page()
+    fitted = export_fitted.chains()
     every = [cls.name for cls in vars(effects).values() if _is_effect(cls)]
-    for name in names or [*every, "load", "fitted"]:
-        if name == "fitted":
-            found["fitted"] = export_fitted.rows()
+    for name in names or [*every, "load", *fitted]:
+        if name in fitted:
+            table, key, cells = "fitted", name, export_fitted.row(name)
         elif name == "load":
-            found["load"]["four effects"] = four()
+            table, key, cells = "load", "four effects", four()
         else:
-            found["effects"][name] = row(name)
-            print(name, found["effects"][name], flush=True)
+            table, key, cells = "effects", name, row(name)
+        print(key, cells, flush=True)
+        found = read_page()  # as another run may have left it meanwhile
+        found[table][key] = cells
         PAGE.write_text(page(found), encoding="utf-8")
 
 
