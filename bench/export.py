@@ -169,7 +169,11 @@ def page(found: dict[str, Rows]) -> str:
     lines += [f"Written by `python -m bench.export` on {machine()['processor']}; rows that a run"]
     lines += ["leaves out keep what an earlier run found."]
     for name, (head, said) in TABLES.items():
-        lines += ["", said, "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+        lines += ["", said, ""]
+        if not found[name]:
+            lines += ["Not measured yet."]
+            continue
+        lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         lines += [f"| {' | '.join([key, *cells])} |" for key, cells in sorted(found[name].items())]
     return "\n".join(lines) + "\n"
 
