@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import cffi
@@ -105,18 +103,6 @@ def _vst3_loaded(instance: Any, state: bytes) -> None:
     instance._plugin.raw_state = state
 
 
-def _dawdreamer_saved(instance: Any) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        instance._processor.save_state(f"{folder}/state")
-        return Path(folder, "state").read_bytes()
-
-
-def _dawdreamer_loaded(instance: Any, state: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "state").write_bytes(state)
-        instance._processor.load_state(f"{folder}/state")
-
-
 def _clap_states(instance: Any) -> tuple[Any, Any]:
     """cffi with CLAP's states, and the plug-in's."""
     ffi = cffi.FFI()
@@ -164,6 +150,5 @@ def _clap_loaded(instance: Any, state: bytes) -> None:
 #: How a host asks a plug-in for its state and gives it back.
 _STATES: dict[str, tuple[Callable[[Any], bytes], Callable[[Any, bytes], None]]] = {
     "pedalboard": (_vst3_saved, _vst3_loaded),
-    "dawdreamer": (_dawdreamer_saved, _dawdreamer_loaded),
     "clap": (_clap_saved, _clap_loaded),
 }

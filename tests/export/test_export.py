@@ -154,16 +154,8 @@ def test_a_clap_is_brought_back_by_its_host(built: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("host", "file"),
-    [
-        ("pedalboard", f"{NAME}.vst3"),
-        ("dawdreamer", f"{NAME}.vst3"),
-        ("dawdreamer", "test_chain-vst2.so"),
-    ],
-)
-def test_a_vst_is_brought_back_by_its_host(built_vst: Path, host: str, file: str) -> None:
-    back(host, str(built_vst / file))
+def test_a_vst_is_brought_back_by_its_host(built_vst: Path) -> None:
+    back("pedalboard", str(built_vst / f"{NAME}.vst3"))  # DawDreamer loads no state without editors
 
 
 def test_the_c_example_of_the_docs_compiles_and_runs(built: Path, tmp_path: Path) -> None:
