@@ -11,11 +11,8 @@ from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
 
-_COMBS, _PASSES, _SIDES = (
-    8,
-    4,
-    2,
-)  # kCombs and kPasses in csrc/ops/freeverb.hpp, and what fits a call
+_COMBS, _PASSES = 8, 4  # as kCombs and kPasses in csrc/ops/freeverb.hpp
+_SIDES = 2  # the lengths of so many fit into the attributes of a call
 _BITS = 20  # of a length: three of them to an attribute
 FreeverbState = tuple[Tensor, Tensor]
 
@@ -62,9 +59,8 @@ def freeverb(
             raise ValueError(
                 f"freeverb: lengths must be whole samples, 1 to {2**_BITS - 1}, got {n}"
             )
-    longest = max(
-        map(sum, lengths), default=0
-    )  # lines lie one after the other, in one size for all
+    # Lines lie one after the other, in one size for all.
+    longest = max([sum(one) for one in lengths] or [0])
     past, low = (None, None) if state is None else state
     every = [int(n) for one in lengths for n in one]
     attrs = [

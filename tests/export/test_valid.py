@@ -75,7 +75,7 @@ def test_a_fitted_chain_becomes_a_plugin_by_the_commands_of_the_readme(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    (match,) = (line.split()[2:] for line in lines if line.startswith("$ dspcore match "))
+    (match,) = (line.split()[3:] for line in lines if line.startswith("$ dspcore match "))
     (export,) = (line for line in lines if line.startswith("$ dspcore export result/"))
     sound, rate = audio.read(data_folder / "sonic_pi" / "loop_amen.flac")
     audio.write("dry.wav", sound[:, :rate], rate)

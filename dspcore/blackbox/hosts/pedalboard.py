@@ -138,10 +138,11 @@ class PedalboardInstance:
         return np.asarray(out, np.float32)
 
     def _instrument(self, samples: int, events: list[_midi.Event]) -> Audio:
-        messages = [(bytes(message), when / self.sample_rate) for when, message in events]
+        # It cuts seconds to whole samples: a quarter of one keeps them from falling short.
+        messages = [(bytes(message), (when + 0.25) / self.sample_rate) for when, message in events]
         out = self._plugin(
             messages,
-            duration=samples / self.sample_rate,
+            duration=(samples + 0.25) / self.sample_rate,
             sample_rate=self.sample_rate,
             num_channels=self.info.outputs,
             buffer_size=self.block,
