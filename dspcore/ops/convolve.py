@@ -45,21 +45,30 @@ def convolve(x: Tensor, h: Tensor, state: Tensor | None = None) -> tuple[Tensor,
     step = t if t < 2 * step else step
     blocks = -(-t // step)
     size = _fast_size(step + n - 1)
+    if blocks == 1:
+        y = torch.fft.irfft(torch.fft.rfft(x, size) * torch.fft.rfft(h, size), size)
+    else:
+        y = _overlapped(x, h, step, size)
+    if state is not None:
+        y = y + pad(tail, (0, y.shape[-1] - (n - 1)))
+    return y[..., :t], y[..., t : t + n - 1]
+
+
+def _overlapped(x: Tensor, h: Tensor, step: int, size: int) -> Tensor:
+    """The convolution block by block: the end of every block lies over the start of the next."""
+    t, n = x.shape[-1], h.shape[-1]
+    blocks = -(-t // step)
     parts = pad(x, (0, blocks * step - t)).unflatten(-1, (blocks, step))
     spectrum = torch.fft.rfft(parts, size) * torch.fft.rfft(h, size)[:, :, None]
     each = torch.fft.irfft(spectrum, size)[..., : step + n - 1]
-    # The end of every block lies over the start of the next; a block holds it, for it is longer.
     y = pad(each[..., :step].flatten(-2), (0, n - 1))
-    if n > 1:
+    if n > 1:  # a block holds the end of the one before, for it is longer
         y = y + _spread(each[..., step:], step, y.shape[-1])
-    y = y[..., : t + n - 1] + pad(tail, (0, t))
-    return y[..., :t], y[..., t:]
+    return y[..., : t + n - 1]
 
 
 def _spread(ends: Tensor, step: int, length: int) -> Tensor:
     """Ends (b, c, blocks, n - 1) where the next block begins, in a signal of `length`."""
-    if ends.shape[-2] == 1:
-        return pad(ends[..., 0, :], (step, 0))
     return pad(pad(ends, (0, step - ends.shape[-1])).flatten(-2), (step, 0))[..., :length]
 
 
