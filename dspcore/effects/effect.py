@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dspcore.effects.movable import Movable
 from dspcore.effects.param import Choice, File, Param
 from dspcore.effects.stream import GLIDE_MS, Stream, Value
 from dspcore.errors import checking_values, nearest
@@ -137,6 +138,10 @@ class Effect(nn.Module):
         Returns:
             Physical values by parameter; those that gradients find are left out.
         """
+        return []
+
+    def movable(self) -> list[Movable]:
+        """Parts that a search may take away from where they do little, and put elsewhere."""
         return []
 
     def canonical(self, values: dict[str, float]) -> dict[str, float]:

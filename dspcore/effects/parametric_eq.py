@@ -12,11 +12,14 @@ from torch import Tensor
 
 from dspcore import ops
 from dspcore.effects.effect import Effect
+from dspcore.effects.movable import Movable
 from dspcore.effects.param import Param
 from dspcore.effects.response_fit import band_difference, fit_response, near, thrown
 
 _BUTTERWORTH = 0.5**0.5  # the q of a second-order slope without a bump
 _MOST_BELLS = 64
+_THIRDS_HZ = [40.0 * 2 ** (third / 3) for third in range(27)]  # up to 16 kHz
+_MOVED_Q = 1.4  # of a bell put there: an octave wide
 
 
 def _gain() -> Param:
@@ -77,6 +80,18 @@ class _Bells(Effect):
             starts = torch.cat([starts, thrown(own, bells, generator)])
         found = self.denormalize(fit_response(sections, starts, hz, target_db, weight, rate)[:8])
         return [{name: float(v[i]) for name, v in found.items()} for i in range(8)]
+
+    def movable(self) -> list[Movable]:
+        """Every bell, three to the octave."""
+        hz = [hz for hz in _THIRDS_HZ if hz < self.params["high_cut_hz"].range(self.sample_rate)[1]]
+        return [
+            Movable(
+                strength=f"peak_{i}_gain_db",
+                off=0.0,
+                places=[{f"peak_{i}_hz": centre, f"peak_{i}_q": _MOVED_Q} for centre in hz],
+            )
+            for i in range(1, self.bells + 1)
+        ]
 
     def canonical(self, values: dict[str, float]) -> dict[str, float]:
         """Bells in the order of their frequencies: exchanging two changes nothing."""

@@ -16,6 +16,8 @@ from dspcore.errors import UserError
 from dspcore.losses import MultiscaleSpectral, residual_db
 from dspcore.match.again import again, suggestions
 from dspcore.match.gauss_newton import levenberg_marquardt
+from dspcore.match.moved import TRIED, moved, moves
+from dspcore.match.waveform import EDGE, Waveform
 from dspcore.rack import Rack
 
 _EXACT_DB = -100.0  # a residual of 24-bit rounding
@@ -23,8 +25,8 @@ _WHOLE = 3  # parameters: a suggestion of more is of the whole effect
 _HEAT = 16  # steps of least squares that every start gets
 _CANDIDATES = 4  # refined in every hop
 _TURNS = 3  # of each residual on the whole way
-_CLOSE_DB = -45.0  # a residual that promises an exact fit
-_EDGE = 1e-3  # how near to the ends of its range a search may start
+_CLOSE_DB = -60.0  # a residual that promises an exact fit
+_GAIN_DB = 1.0  # for which a part may stay where it was put, before others are asked
 Report = Callable[["Progress"], None]
 
 
@@ -260,7 +262,7 @@ class _Search:
             for row, pick in enumerate(picks.tolist()):
                 if row % 2 if whole else row % 8 < 6:
                     tried[row] = torch.where(offered[pick].isnan(), tried[row], offered[pick])
-        tried = torch.where(self.free, tried, self.own).clamp(_EDGE, 1 - _EDGE)
+        tried = torch.where(self.free, tried, self.own).clamp(EDGE, 1 - EDGE)
         losses = []
         with torch.no_grad():
             for i, batch in enumerate(tried.split(8)):
@@ -300,70 +302,49 @@ class _Search:
     def refine(self, starts: Tensor, hops: int, steps: int) -> None:
         """Least squares on the waveform: a heat from every start, hops, then the whole way.
 
-        In a hop, the effects are asked again what they should be like, now that the others are
-        nearly right, and the best answers are refined. The whole way goes by two residuals in turn,
-        the plain one and one with every frequency counting alike (divided by the reference's
-        smoothed spectrum, as loud lows hide the highs): a hollow of one is rarely one of the other.
-        A setting that fits exactly ends the search.
+        In a hop, parts of effects that do little are tried elsewhere; where this does not help, the
+        effects are asked again what they should be like, now that the others are nearly right. The
+        whole way goes by two residuals in turn, the plain one and one with every frequency counting
+        alike (loud lows hide the highs): a hollow of one is rarely one of the other. A setting that
+        fits exactly ends the search.
         """
-        dry, reference = self.dry.double(), self.reference.double()
-        own = torch.logit(self.own.clamp(_EDGE, 1 - _EDGE))
-        place = torch.eye(len(own), dtype=torch.float64)[:, self.free]
-        weight = whitening(reference)
-        hop_steps = _CANDIDATES * _HEAT // 2 + _HEAT
+        waveform = Waveform(self.render, self.dry, self.reference, self.own, self.free)
+        plain, white, left = waveform.plain, waveform.white, waveform.left
+        hop_steps = TRIED * _HEAT + _CANDIDATES * _HEAT // 2 + _HEAT
         done, total = 0, len(starts) * _HEAT + hops * hop_steps + steps
 
-        def settings(free: Tensor) -> Tensor:
-            return torch.where(self.free, torch.sigmoid(own + free @ place.T), self.own)
-
-        def place_of(setting: Tensor) -> Tensor:
-            return (torch.logit(setting.clamp(_EDGE, 1 - _EDGE)) - own)[..., self.free]
-
-        def plain(free: Tensor) -> Tensor:
-            return self.render(dry, settings(free)) - reference
-
-        def white(free: Tensor) -> Tensor:
-            return torch.view_as_real(torch.fft.rfft(plain(free)) * weight)
-
-        def left(free: Tensor) -> float:
-            with torch.no_grad():
-                return float(residual_db(plain(free[None]) + reference, reference))
-
-        def run(free: Tensor, *turns: tuple[Callable[[Tensor], Tensor], int]) -> Tensor:
+        def run(place: Tensor, *turns: tuple[Callable[[Tensor], Tensor], int]) -> Tensor:
             nonlocal done
             for residual, count in turns:
-                for end in levenberg_marquardt(residual, free, count, exact=self.exact):
-                    free, done = end.free, min(done + 1, total)
+                for end in levenberg_marquardt(residual, place, count, exact=self.exact):
+                    place, done = end.free, min(done + 1, total)
                     with torch.no_grad():
-                        self.consider("refine", settings(free), plain(free[None]) + reference)
+                        sound = plain(place[None]) + waveform.reference
+                        self.consider("refine", waveform.settings(place), sound)
                     self.report("refine", done, total)
                     if self.best_db < _EXACT_DB:
-                        return free
-            return free
+                        return place
+            return place
 
-        best = min((run(place_of(s), (plain, _HEAT)) for s in starts), key=left)
+        best = min((run(waveform.place(s), (plain, _HEAT)) for s in starts), key=left)
         for _ in range(hops):
             if left(best) < _CLOSE_DB:
                 break
-            values = self.chain.denormalize(settings(best)[None])
-            now = self.chain.with_values({name: float(v) for name, v in values.items()})
-            offered = place_of(again(now, self.dry[0], self.reference[0]))
-            offered = offered[torch.tensor([left(o) for o in offered]).argsort()[:_CANDIDATES]]
-            hopped = min((run(o, (plain, _HEAT // 2)) for o in offered), key=left, default=best)
-            hopped = run(hopped, (white, _HEAT // 2), (plain, _HEAT // 2))
-            best = min(best, hopped, key=left)
+            setting = waveform.settings(best)
+            offered = moved(waveform, best, moves(self.chain, setting, self.free), exact=self.exact)
+            hopped = min((run(o, (plain, _HEAT)) for o in offered), key=left, default=best)
+            if left(hopped) > left(best) - _GAIN_DB:
+                values = self.chain.denormalize(setting[None])
+                now = self.chain.with_values({name: float(v) for name, v in values.items()})
+                offered = waveform.place(again(now, self.dry[0], self.reference[0]))
+                offered = offered[torch.tensor([left(o) for o in offered]).argsort()[:_CANDIDATES]]
+                hopped = min((run(o, (plain, _HEAT // 2)) for o in offered), key=left, default=best)
+                hopped = run(hopped, (white, _HEAT // 2), (plain, _HEAT // 2))
+            if left(hopped) >= left(best):
+                break  # another hop would be this one again
+            best = hopped
         for _ in range(_TURNS):
             if self.best_db >= _EXACT_DB:
                 turn = steps // (2 * _TURNS)
                 best = run(best, (white, turn), (plain, turn))
         self.report("refine", total, total)
-
-
-def whitening(reference: Tensor) -> Tensor:
-    """One over the magnitude spectrum of (1, c, t), smoothed over a 40th of it, (1, 1, bins)."""
-    power = torch.fft.rfft(reference).abs().square().mean((0, 1))
-    width = max(3, len(power) // 40) | 1
-    half = width // 2
-    padded = torch.nn.functional.pad(power[None, None], (half, half), mode="reflect")
-    smooth = torch.nn.functional.avg_pool1d(padded, width, 1)
-    return (smooth + 1e-6 * smooth.max()).rsqrt()

@@ -45,11 +45,11 @@ def levenberg_marquardt(
     damping = 1e-2
     error = residual(free[None]).flatten()
     power = float(error.square().sum())
-    jacobian: Tensor | None = None
+    slope: Tensor | None = None
     for _ in range(steps):
-        if jacobian is None:
-            jacobian = (_jacobian if exact else _differences)(residual, free, error.numel())
-            normal, slope = jacobian @ jacobian.T, jacobian @ error
+        if slope is None:
+            rows = jacobian(residual, free, error.numel(), exact=exact)
+            normal, slope = rows @ rows.T, rows @ error
         # A parameter that hardly matters must not run away, nor hold the others back.
         diagonal = normal.diagonal()
         scale = torch.diag(diagonal + 1e-5 * diagonal.max() + 1e-300)
@@ -62,7 +62,7 @@ def levenberg_marquardt(
         if float(powers[choice]) < power:
             gain = 1 - float(powers[choice]) / power
             free, error, power = trials[choice], errors[choice], float(powers[choice])
-            jacobian, damping = None, max(float(dampings[choice]) / 3, 1e-12)
+            slope, damping = None, max(float(dampings[choice]) / 3, 1e-12)
             yield Step(free, power)
             if gain < _NO_GAIN:
                 return
@@ -73,25 +73,39 @@ def levenberg_marquardt(
                 return
 
 
-def _jacobian(residual: Callable[[Tensor], Tensor], free: Tensor, size: int) -> Tensor:
-    """Derivatives of the residual along every coordinate, (p, n): a row of the batch each."""
+def jacobian(
+    residual: Callable[[Tensor], Tensor], free: Tensor, size: int, *, exact: bool
+) -> Tensor:
+    """Derivatives of the residual along every coordinate, (p, n): a row of the batch each.
+
+    Args:
+        residual: As in `levenberg_marquardt`.
+        free: Where, (p,).
+        size: Numbers in a residual, n.
+        exact: As in `levenberg_marquardt`.
+    """
     basis = torch.eye(free.numel(), dtype=free.dtype)
-    rows = []
-    for part in basis.split(max(1, _AT_ONCE // size)):
-        with forward_ad.dual_level(), torch.no_grad():
-            moved = residual(forward_ad.make_dual(free.expand_as(part).clone(), part))
-            tangent = forward_ad.unpack_dual(moved).tangent
-            rows.append(tangent.flatten(1))
-    return torch.cat(rows)
+    return slopes(residual, free.expand_as(basis), basis, size, exact=exact)
 
 
-def _differences(residual: Callable[[Tensor], Tensor], free: Tensor, size: int) -> Tensor:
+def slopes(
+    residual: Callable[[Tensor], Tensor], at: Tensor, along: Tensor, size: int, *, exact: bool
+) -> Tensor:
+    """Derivatives of the residual at places `at` (b, p) along directions (b, p), (b, n)."""
+    some = max(1, _AT_ONCE // size)
+    pairs = zip(at.split(some), along.split(some), strict=True)
+    return torch.cat([(_exact if exact else _differences)(residual, *pair) for pair in pairs])
+
+
+def _exact(residual: Callable[[Tensor], Tensor], at: Tensor, along: Tensor) -> Tensor:
+    with forward_ad.dual_level(), torch.no_grad():
+        ahead = residual(forward_ad.make_dual(at.clone(), along))
+        return forward_ad.unpack_dual(ahead).tangent.flatten(1)
+
+
+def _differences(residual: Callable[[Tensor], Tensor], at: Tensor, along: Tensor) -> Tensor:
     """The same for what has no forward mode, as a plug-in: half the change over two small steps."""
-    rows = []
-    for part in (_APART * torch.eye(free.numel(), dtype=free.dtype)).split(
-        max(1, _AT_ONCE // size)
-    ):
-        with torch.no_grad():
-            ahead, behind = residual(torch.cat([free + part, free - part])).flatten(1).chunk(2)
-            rows.append((ahead - behind) / (2 * _APART))
-    return torch.cat(rows)
+    part = _APART * along
+    with torch.no_grad():
+        ahead, behind = residual(torch.cat([at + part, at - part])).flatten(1).chunk(2)
+    return (ahead - behind) / (2 * _APART)

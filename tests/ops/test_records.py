@@ -109,8 +109,15 @@ def test_gradients_are_exact(entry: Record, sample: Sample, device: str) -> None
 @pytest.mark.parametrize(("entry", "sample"), cases(smooth=True))
 def test_second_gradients_are_exact(entry: Record, sample: Sample, device: str) -> None:
     function, tensors = on_tensors(entry, shrink(sample, 6), device)
+    many = sum(t.numel() for t in tensors) > 60  # then along random directions, not every one
     assert torch.autograd.gradgradcheck(
-        function, tensors, check_fwd_over_rev=True, eps=1e-7, atol=1e-4, rtol=1e-3
+        function,
+        tensors,
+        check_fwd_over_rev=True,
+        eps=1e-7,
+        atol=1e-4,
+        rtol=1e-3,
+        fast_mode=many,
     )
 
 
