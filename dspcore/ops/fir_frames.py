@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from dspcore.ops._check import audio, signal_state
-from dspcore.ops.convolve import _fast_size
+from dspcore.ops._filtered import fast_size
 
 
 def fir_frames(
@@ -66,7 +66,7 @@ def fir_frames(
     stretches = -(-(into + t) // hop)
     reach = hop + n - 1
     padded = pad(both, (into, stretches * hop - into - t))
-    size = _fast_size(reach)
+    size = fast_size(reach)
     spectrum = torch.fft.rfft(padded.unfold(-1, reach, hop), size)
     used = taps[..., first : first + stretches + 1].to(x.dtype).mT
     filters = torch.fft.rfft(used, size)

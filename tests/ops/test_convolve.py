@@ -30,7 +30,8 @@ def summed(x: Tensor, h: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("t", "n"), [(1, 1), (5, 1), (1, 9), (50, 50), (20, 300), (5_000, 3), (777, 64), (9_001, 100)]
+    ("t", "n"),
+    [(1, 1), (5, 1), (1, 9), (50, 50), (20, 300), (5_000, 3), (777, 64), (9_001, 100)],
 )
 def test_convolve_is_the_sum(t: int, n: int, dtype: torch.dtype) -> None:
     x, h = noise(2, 3, t), noise(1, 3, n)
@@ -89,8 +90,20 @@ CASES: dict[str, Callable[..., Any]] = {
 EVERY = pytest.mark.parametrize("run", CASES.values(), ids=CASES)
 
 
+def convolve_by_scipy(x: Tensor, h: Tensor, state: Any, start: int) -> Any:
+    """Much sound's transforms for a little."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dspcore.ops._filtered._MUCH", 0)
+        return ops.convolve(x, h, state)
+
+
+EVERY_WAY = pytest.mark.parametrize(
+    "run", [*CASES.values(), convolve_by_scipy], ids=[*CASES, "convolve by SciPy"]
+)
+
+
 @pytest.mark.parametrize("plan", PLANS[1:], ids=["of seven", "mixed"])
-@EVERY
+@EVERY_WAY
 def test_blocks_are_one_long_block(run: Callable[..., Any], plan: list[int]) -> None:
     x, h, results = noise(2, 2, sum(plan)), noise(2, 2, 21), []
     for lengths in ([sum(plan)], plan):
@@ -107,7 +120,7 @@ def test_blocks_are_one_long_block(run: Callable[..., Any], plan: list[int]) -> 
         assert error_db(found, whole) < -250.0
 
 
-@EVERY
+@EVERY_WAY
 def test_gradients_are_exact(run: Callable[..., Any]) -> None:
     given = (noise(2, 1, 20).requires_grad_(), noise(2, 1, 11).requires_grad_())
 
@@ -116,6 +129,17 @@ def test_gradients_are_exact(run: Callable[..., Any]) -> None:
 
     assert torch.autograd.gradcheck(output, given, check_forward_ad=True)
     assert torch.autograd.gradgradcheck(output, given, check_fwd_over_rev=True)
+
+
+def test_gradients_of_many_directions_at_once_agree() -> None:
+    x, h = noise(2, 1, 20).requires_grad_(), noise(2, 1, 11).requires_grad_()
+    y, directions = convolve_by_scipy(x, h, None, 0)[0], noise(3, 2, 1, 20)
+    together = torch.autograd.grad(y, [x, h], directions, retain_graph=True, is_grads_batched=True)
+    for i, direction in enumerate(directions):
+        for all_, one in zip(
+            together, torch.autograd.grad(y, [x, h], direction, True), strict=True
+        ):
+            torch.testing.assert_close(all_[i], one)
 
 
 @EVERY
@@ -195,3 +219,27 @@ def test_compiles_without_a_graph_break(run: Callable[..., Any]) -> None:
 def test_wrong_arguments_are_named(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("h_rows", [(1, 1), (1, 2), (17, 2)])
+def test_many_rows_share_or_own_a_response_on_any_number_of_threads(
+    h_rows: tuple[int, int],
+) -> None:
+    x, h = torch.randn(17, 2, 30_000), torch.randn(*h_rows, 2_000)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            leaves = [x.clone().requires_grad_(), h.clone().requires_grad_()]
+            y = ops.convolve(*leaves)[0]
+            assert torch.equal(y, ops.convolve(x, h)[0])
+            found.append([y, *torch.autograd.grad(y.square().sum(), leaves)])
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)
+    x, h = x.double().requires_grad_(), h.double().requires_grad_()
+    y = torch.fft.irfft(torch.fft.rfft(x, 32_768) * torch.fft.rfft(h, 32_768))[..., :30_000]
+    truth = [y, *torch.autograd.grad(y.square().sum(), [x, h])]
+    for one, true in zip(found[0], truth, strict=True):
+        assert error_db(one.detach(), true.detach()) < -115.0
