@@ -3,7 +3,7 @@
 import gc
 
 # What is imported stays, a million objects of torch's, which Python would look through time and
-# again for half a second.
+# again for half a second. At the end they go among its oldest unseen.
 _collecting = gc.isenabled()
 gc.disable()
 try:
@@ -13,6 +13,9 @@ try:
     from dspcore.preset import load_preset, save_preset
 finally:
     if _collecting:
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 __version__ = "0.1.0"

@@ -55,7 +55,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        atexit.register(gc.freeze)  # at its end Python would look through all that was imported
+        gc.freeze()  # Python would look through all that was imported once on its way
+        atexit.register(gc.freeze)  # and once at its end
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             return super().invoke(ctx)

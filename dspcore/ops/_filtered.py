@@ -21,7 +21,7 @@ def filtered(x: Tensor, h: Tensor, size: int) -> Tensor:
     """`x` with `h` around a circle of `size` samples, (..., size): their spectra multiplied.
 
     On the CPU the transforms of much sound are SciPy's (pocketfft), for torch's make their tables
-    anew in every call: 16 rows of 88,200 samples with as many responses of 44,100 take 27 ms in
+    anew in every call: 16 rows of 88,200 samples with as many responses of 44,100 take 25 ms in
     place of 49 (AMD EPYC, AVX2, one thread). Where functorch takes a derivative, or one is taken
     forwards, or a compiler looks, they are torch's.
 
@@ -34,16 +34,17 @@ def filtered(x: Tensor, h: Tensor, size: int) -> Tensor:
         x.device.type != "cpu"
         or x.numel() // x.shape[-1] * size < _MUCH
         or torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack()
         or forward_ad._current_level >= 0
     ):
         return torch.fft.irfft(torch.fft.rfft(x, size) * torch.fft.rfft(h, size), size)
     if torch.is_grad_enabled() and (x.requires_grad or h.requires_grad):
-        y: Tensor = _Filtered.apply(x, h, size)
+        y: Tensor = _Filtered.apply(x, h, size)  # type: ignore[no-untyped-call]
         return y
-    return _back(_product(_forth(x, size), _forth(h, size)), size)
+    signal = _forth(x, size)
+    return _back(_product(signal, _forth(h, size), into=signal), size)
 
 
 class _Filtered(torch.autograd.Function):
@@ -60,7 +61,9 @@ class _Filtered(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, h, signal, response = ctx.saved_tensors
-        forth, back, product = _forth, _back, _product
+        forth: Callable[..., Tensor] = _forth
+        back: Callable[..., Tensor] = _back
+        product: Callable[..., Tensor] = _product
         if (
             torch.is_grad_enabled()  # a derivative of this one will be asked for
             or torch._C._are_functorch_transforms_active()
@@ -80,10 +83,11 @@ class _Filtered(torch.autograd.Function):
         return gx, back(together, ctx.size)[..., : h.shape[-1]], None
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Torch's rounds otherwise where a thread's share ends."""
+def _product(a: Tensor, b: Tensor, into: Tensor | None = None) -> Tensor:
+    """By NumPy, for torch rounds otherwise where a thread's share ends."""
     with np.errstate(all="ignore"):
-        return torch.from_numpy(a.numpy() * b.numpy())
+        out = None if into is None else into.numpy()
+        return torch.from_numpy(np.multiply(a.numpy(), b.numpy(), out=out))
 
 
 def _forth(x: Tensor, size: int) -> Tensor:

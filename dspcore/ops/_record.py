@@ -53,6 +53,21 @@ class Record:
         return bool(self.scratches) and not self.lean
 
 
+def draws(
+    generator: torch.Generator,
+) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    """What samples are made of: `noise(*shape)` and even `spans(low, high, *shape)`, float64."""
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def spans(low: float, high: float, *shape: int) -> Tensor:
+        u = torch.rand(shape, generator=generator, dtype=torch.float64)
+        return low + (high - low) * u
+
+    return noise, spans
+
+
 RECORDS: dict[str, Record] = {}
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 _MAX_STAGES = 24  # kState in csrc/ops/allpass_chain.hpp
 
@@ -81,13 +81,7 @@ def _reference(x: Tensor, pole: Tensor, feedback: Tensor | float, stages: int) -
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     yield Sample((noise(1, 1, 131), spans(-0.9, 0.9, 1, 1), 0.5, 4), name="one row")
     sweep = spans(-0.95, 0.95, 2, 3, 67)
     yield Sample((noise(2, 3, 67), sweep, spans(-0.8, 0.8, 2, 3), 6), name="a sweep")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 _MAX_ORDER = 128  # kMaxOrder in csrc/ops/allpole.hpp
 
@@ -65,9 +65,7 @@ def _reference(x: Tensor, a: Tensor) -> Tensor:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    noise, _ = draws(generator)
     yield Sample((noise(1, 1, 67), 0.2 * noise(1, 1, 2)), name="order 2, one row")
     yield Sample((noise(2, 3, 33), 0.1 * noise(2, 3, 3, 33)), name="order 3, moving")
     yield Sample(

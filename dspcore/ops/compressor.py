@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_controls, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 
 def compressor_gain(
@@ -116,9 +116,7 @@ def _held_reference(
 
 
 def _held_samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    noise, _ = draws(generator)
     settings = (-12.0, 4.0, 6.0, 0.3, 0.2)
     yield Sample((noise(1, 1, 129), *settings, 2.3), name="two samples and a bit")
     holds = 4 * torch.rand(3, 2, 65, generator=generator, dtype=torch.float64)
@@ -127,9 +125,7 @@ def _held_samples(generator: torch.Generator) -> Iterator[Sample]:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    noise, _ = draws(generator)
     yield Sample((noise(1, 1, 129), -12.0, 4.0, 6.0, 0.3, 0.02), name="one row")
     yield Sample((noise(3, 2, 65), -20.0, 2.0, 0.0, 0.5, 0.01), name="a hard knee", smooth=False)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 from dspcore.ops.compiling import unseen
 from dspcore.ops.sosfilt import reference_section
 
@@ -212,13 +212,7 @@ def _reference(
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     low = torch.tensor([[0.2, 0.1, 0.05, 1.0, -0.6, 0.1]], dtype=torch.float64)
     one = torch.full((1, 1, 1), 0.6, dtype=torch.float64)
     yield Sample((noise(1, 1, 150), spans(20, 30, 1, 1), one, None, "cubic"), name="an echo")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_controls, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 
 def feedback_gain(
@@ -100,13 +100,7 @@ def _reference(x: Tensor, *settings: Tensor | float) -> Tensor:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     yield Sample((noise(1, 1, 129), -12.0, 4.0, 6.0, 0.2, 0.05, 2.3, 1.0), name="peaks, one row")
     every = [
         spans(*ends, 3, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 _COMBS, _PASSES = 8, 4  # as kCombs and kPasses in csrc/ops/freeverb.hpp
 _SIDES = 2  # the lengths of so many fit into the attributes of a call
@@ -105,13 +105,7 @@ def _reference(
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     short = [[5, 7, 4, 9, 6, 11, 3, 8, 5, 4, 3, 2]]
     sides = [*short, [6, 8, 5, 10, 7, 12, 4, 9, 6, 5, 4, 3]]
     far = [[71, 83, 67, 97, 101, 79, 66, 90, 70, 69, 68, 67]]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, row_controls, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 
 def gate_gain(
@@ -100,13 +100,7 @@ def _reference(x: Tensor, *settings: Tensor | float) -> Tensor:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     yield Sample((noise(1, 1, 129), 1.5, 0.7, 0.1, 0.4, 0.2, 1.7), name="one row")
     every = [
         spans(*ends, 3, 2)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 #: Gains of the input and of the four stages that make each mode.
 MODES = {
@@ -127,13 +127,7 @@ def _reference(
 
 def _samples(saturated: bool) -> Callable[[torch.Generator], Iterator[Sample]]:
     def samples(generator: torch.Generator) -> Iterator[Sample]:
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-        def spans(low: float, high: float, *shape: int) -> Tensor:
-            u = torch.rand(shape, generator=generator, dtype=torch.float64)
-            return low + (high - low) * u
-
+        noise, spans = draws(generator)
         fourth, band = MODES["lowpass_24"], MODES["bandpass_12"]
         one = (noise(1, 1, 81), spans(0.01, 0.4, 1, 1), spans(0.5, 3.5, 1, 1))
         yield Sample((*one, saturated, *fourth), name="one row")

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from dspcore.ops._check import audio
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 _MAX_ORDER = 128  # kMaxOrder in csrc/ops/lfilter.hpp
 
@@ -104,8 +104,7 @@ def _reference(x: Tensor, b: Tensor, a: Tensor) -> Tensor:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    noise, _ = draws(generator)
 
     def poles(*shape: int) -> Tensor:
         """A stable denominator: 2 over what stays below 1 in sum, order second from the end."""

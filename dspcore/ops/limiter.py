@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 from dspcore.ops.envelope import envelope
 
 LimiterState = tuple[Tensor, Tensor, Tensor]
@@ -114,13 +114,7 @@ def _mean_reference(x: Tensor, past: Tensor) -> Tensor:
 
 
 def _held_samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     moving = spans(0.2, 2, 2, 2, 37)
     yield Sample((noise(1, 1, 131), spans(0.2, 1, 1, 1), spans(0, 1, 1, 1, 10)), name="one row")
     yield Sample((noise(2, 2, 37), moving, spans(0, 1, 2, 2, 5)), name="a moving threshold")
@@ -129,9 +123,7 @@ def _held_samples(generator: torch.Generator) -> Iterator[Sample]:
 
 
 def _mean_samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    noise, _ = draws(generator)
     yield Sample((noise(1, 1, 131), noise(1, 1, 10)), name="one row")
     yield Sample((noise(2, 3, 9), noise(2, 3, 14)), name="longer than the signal")
     yield Sample((noise(2, 1, 20), noise(2, 1, 1)), name="of two samples")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 MODES = ("lowpass", "highpass", "allpass")
 
@@ -72,8 +72,7 @@ def _reference(x: Tensor, pole: Tensor | float, mode: str) -> Tensor:
 
 def _samples(mode: str) -> Callable[[torch.Generator], Iterator[Sample]]:
     def samples(generator: torch.Generator) -> Iterator[Sample]:
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)
+        noise, _ = draws(generator)
 
         def poles(*shape: int) -> Tensor:
             return 1.9 * torch.rand(shape, generator=generator, dtype=torch.float64) - 0.95

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 # Times in a part, whose gradients to the weights are summed together; a part is a thread's work.
 _PART = {"cpu": 1_024, "cuda": 32}
@@ -101,9 +101,7 @@ def _reference(
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
     def chain(layers: int, m: int, *rows: int, b: tuple[int, ...] = ()) -> tuple[Tensor, ...]:
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+        noise, _ = draws(generator)
         # float32 weights, so that both types stand for the same numbers
         a, w, p = (noise(*b, layers, m) for _ in range(3))
         given = [noise(*rows), a / m, 1 + w / 2, 3 * p]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 
 def sine_layer(x: Tensor, amplitude: Tensor, frequency: Tensor, phase: Tensor) -> Tensor:
@@ -56,9 +56,7 @@ def _reference(x: Tensor, amplitude: Tensor, frequency: Tensor, phase: Tensor) -
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
     def layer(i: int, j: int, *rows: int) -> tuple[Tensor, ...]:
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+        noise, _ = draws(generator)
         # float32 weights, so that both types stand for the same numbers
         w = [noise(*rows, i), noise(i, j) / i, 2 * noise(i, j), 3 * noise(i, j)]
         return tuple(v.float().double() for v in w)

@@ -10,7 +10,7 @@ from torch import Tensor
 from dspcore.ops._check import audio, signal_state
 from dspcore.ops._frames import needed
 from dspcore.ops._op import Op, watched
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 _MAX_STAGES = 8  # kMaxStages in csrc/dsp/stage.hpp; longer cascades run in several calls
 
@@ -147,8 +147,7 @@ def reference_section(section: Tensor, memory: list[float], x: float) -> float:
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
+    noise, _ = draws(generator)
 
     def sections(*shape: int) -> Tensor:
         """Pole pairs of radius 0.3 to 0.95 at any angle, zeros anywhere."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
-from dspcore.ops._record import Record, Sample, record
+from dspcore.ops._record import Record, Sample, draws, record
 
 #: Gains of the high-pass, band-pass and low-pass outputs that make each mode.
 MODES = {
@@ -101,13 +101,7 @@ def _reference(x: Tensor, cutoff: Tensor, q: Tensor, mode: str | Gains) -> Tenso
 
 
 def _samples(generator: torch.Generator) -> Iterator[Sample]:
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def spans(low: float, high: float, *shape: int) -> Tensor:
-        u = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return low + (high - low) * u
-
+    noise, spans = draws(generator)
     yield Sample(
         (noise(1, 1, 131), spans(0.01, 0.4, 1, 1), spans(0.5, 4, 1, 1), "lowpass"), name="one row"
     )
