@@ -19,7 +19,7 @@ _BLOCK, _RESPONSES, _CACHED = 2048, 2, 32_768
 def convolve(x: Tensor, h: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Filter `x` by ``y[t] = sum_i h[i] x[t-i]``, by fast Fourier transforms long enough for it.
 
-    Nothing wraps around: it is the sum itself, up to rounding, on any number of threads the same.
+    Nothing wraps around: it is the sum itself, up to rounding, and so are its derivatives.
 
     Args:
         x: Signal, (b, c, t), float32 or float64.
