@@ -185,7 +185,7 @@ def evaluate(
     *,
     count: int = 32,
     renders: int = 64,
-    refiner: str | None = None,
+    refiner: str | Sequence[str] | None = None,
     metrics: Sequence[str] = tuple(METRICS),
     seed: int = 0,
     done: Callable[[str], None] = lambda name: None,
@@ -200,7 +200,7 @@ def evaluate(
         render: From encoded settings to sounds.
         count: Targets whose sounds are matched.
         renders: For each of them.
-        refiner: For a further row of each estimator that can use it.
+        refiner: For a further row of each estimator, or several for a row each.
         metrics: Of the sounds, by name.
         seed: Of draws.
         done: Called with the name of each row that is finished.
@@ -208,6 +208,7 @@ def evaluate(
     rate = training.frontend.sample_rate
     heard = targets.first(min(count, len(targets)))
     measured = [METRICS[name] for name in metrics]
+    refiners = [refiner] if isinstance(refiner, str) else list(refiner or ())
     rows: list[Row] = []
 
     def add(name: str, used: int, found: list[Tensor], seconds: float) -> None:
@@ -221,7 +222,7 @@ def evaluate(
     add(f"random, best of {renders}", renders, [u], seconds)
     for name, trained in estimators.items():
         add(f"{name}, mode", 1, [_modes(e, heard) for e in trained], math.nan)
-        for how in (None, refiner) if refiner else (None,):
+        for how in (None, *refiners):
             found = [_matched(e, heard, render, renders, how, seed) for e in trained]
             said = f"{name}, best of {renders}" if how is None else f"{name} + {how}"
             add(said, renders, [u for u, _ in found], sum(s for _, s in found) / len(found))

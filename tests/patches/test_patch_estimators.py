@@ -250,6 +250,19 @@ def test_refiners_come_nearer_than_the_candidates_they_began_with(
     assert sum(gains) / 4 > 0.3
 
 
+@pytest.mark.parametrize("refiner", ["cma", "evolution", "gradient"])
+def test_a_search_may_end_anywhere_and_be_asked_in_any_pieces(
+    known: Examples, held: Examples, refiner: str
+) -> None:
+    nearest = trained(known, held, "nearest", 1)
+    target = kosc.render(held.u[:1])[0]
+    for renders, size in ((5, 8), (6, 8), (21, 3)):
+        found = match(
+            target, kosc.render, nearest, renders=renders, first=4, refiner=refiner, round_size=size
+        )
+        assert found.renders == renders
+
+
 def test_checkpoint_is_loaded_without_a_synth(
     known: Examples, held: Examples, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ class Flow(Network):
     """
 
     name = "flow"
+    asked = 64  # 32 draws are integrated for every one of them
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,9 @@ class Network(Estimator):
         masked: Leave a parameter's loss out where its gate is closed, for nothing can be learnt of
             it there.
     """
+
+    #: Examples that the collapse alarm asks about, of the training set and of the held-out ones.
+    asked: ClassVar[int] = 1000
 
     def __init__(
         self,
@@ -124,7 +127,7 @@ class Network(Estimator):
         with torch.no_grad():
             seen = validation.rows(slice(0, 1000))
             net.head.learn_spread(net.features(seen.mel), seen.u)
-            self.warnings = tuple(diagnosed(self, training, validation))
+            self.warnings = tuple(diagnosed(self, training, validation, count=self.asked))
 
     def missed(self, net: Net, examples: Examples) -> Tensor:
         """Mean loss over examples and parameters, or over those whose gate is open."""

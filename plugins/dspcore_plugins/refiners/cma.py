@@ -31,21 +31,27 @@ class Cma(Refiner):
     def __init__(self, spread: float = 0.06, widest: float = 0.1, population: int = 8) -> None:
         self.spread, self.widest, self.population = spread, widest, population
         self._search: Any = None
-        self._waiting: list[Any] = []
+        self._waiting: list[Any] = []  # of a generation, not asked for yet
+        self._told: list[tuple[Any, float]] = []
 
     def ask(self, count: int) -> Tensor:
         """The next of a generation."""
         if self._search is None:
             self._begin()
-        asked = self._search.ask(min(self.population, max(2, count)))
-        self._waiting = asked
-        return torch.tensor(np.stack(asked), dtype=torch.float32)
+        if not self._waiting:
+            self._waiting = self._search.ask(self.population)
+        self._asked, self._waiting = self._waiting[:count], self._waiting[count:]
+        return torch.tensor(np.stack(self._asked), dtype=torch.float32)
 
     def tell(self, u: Tensor, distances: Tensor, heard: Tensor) -> None:
         """A generation that is whole moves the search."""
         super().tell(u, distances, heard)
-        if self._search is not None and len(u) == len(self._waiting) >= 2:
-            self._search.tell(self._waiting, distances.tolist())
+        if self._search is None:
+            return
+        self._told += zip(self._asked, distances.tolist(), strict=True)
+        if len(self._told) == self.population:
+            self._search.tell(*map(list, zip(*self._told, strict=True)))
+            self._told = []
 
     def _begin(self) -> None:
         try:
