@@ -29,17 +29,18 @@ FREE = [
     "sustain", "balance", "detune_cents", "noise", "wave_1", "filter",
 ]  # fmt: skip
 
-_PLAIN: dict[str, Any] = {"size": "small", "kind": "plain"}
+_SMALL: dict[str, Any] = {"size": "small", "batch": 64}
+_PLAIN: dict[str, Any] = {**_SMALL, "kind": "plain"}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn plain, regression": ("cnn", {**_PLAIN, "head": "regression"}),
     "cnn plain, onehot": ("cnn", {**_PLAIN, "head": "onehot"}),
     "cnn plain, bins": ("cnn", {**_PLAIN, "head": "bins"}),
     "cnn plain, mixture": ("cnn", {**_PLAIN, "head": "mixture"}),
     "cnn plain, joint": ("cnn", _PLAIN),
-    "cnn residual, joint": ("cnn", {"size": "small"}),
-    "cnn medium, joint": ("cnn", {"size": "medium"}),
-    "autoencoder, bins": ("autoencoder", {"size": "small"}),
-    "ast, bins": ("ast", {"size": "small", "head": "bins"}),
+    "cnn residual, joint": ("cnn", _SMALL),
+    "cnn medium, joint": ("cnn", {**_SMALL, "size": "medium"}),
+    "autoencoder, bins": ("autoencoder", _SMALL),
+    "ast, bins": ("ast", {**_SMALL, "head": "bins"}),
     "flow": ("flow", {**_PLAIN, "steps": 8}),
 }
 #: What searches are begun from: it has a stand-in of the voice, which `proxy` wants.
@@ -79,9 +80,9 @@ def main() -> None:
     parser.add_argument("--folder", default="build/estimators", help="For data and checkpoints.")
     parser.add_argument("--clips", type=int, default=2_000, help="To learn from.")
     parser.add_argument("--held", type=int, default=200, help="Test patches for parameters.")
-    parser.add_argument("--targets", type=int, default=10, help="Sounds that are matched.")
+    parser.add_argument("--targets", type=int, default=8, help="Sounds that are matched.")
     parser.add_argument("--renders", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=240, help="Of every network.")
+    parser.add_argument("--steps", type=int, default=200, help="Of every network.")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -153,7 +154,7 @@ def write(
         f"{torch.__version__}.",
         "",
         f"The voice `{VOICE}`, {len(targets.names)} parameters free ({', '.join(targets.names)}), "
-        f"MIDI note 45, 0.6 s at 16 kHz. {args.clips} clips, {args.steps} steps of 128 for every "
+        f"MIDI note 45, 0.6 s at 16 kHz. {args.clips} clips, {args.steps} steps of 64 for every "
         f"network, {args.seeds} seeds each. A small budget: it compares, it does not show what "
         "each can reach. Distances: mean over targets, 95 % bootstrap interval over targets, "
         "deviation between seeds (sd).",

@@ -168,7 +168,7 @@ def main() -> None:
     with patches.open_renderer("faust24", workers=1) as renderer:
         begun, player = time.process_time(), patches.Player(renderer)
         table = patches.evaluate(
-            estimators, floors, patches.targets_of(test, player), known, player,
+            estimators, floors, patches.targets_of(test, player, args.held), known, player,
             count=args.targets, renders=args.renders, refiner="proxy", done=print,
         )  # fmt: skip
         print(f"evaluation: {time.process_time() - begun:.0f} CPU s here", flush=True)

@@ -288,6 +288,7 @@ def evaluate(
 @click.option(
     "--probes", type=click.IntRange(2), default=120, show_default=True, help="Patches probed."
 )
+@click.option("--run", help="Folder of the training runs, to go on after an interruption.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "--output", required=True, help="Page to write, .html; .json beside it.")
 @_WORKERS
@@ -300,6 +301,7 @@ def predictability(
     rows: int | None,
     steps: int,
     probes: int,
+    run: str | None,
     seed: int,
     output: str,
     workers: int,
@@ -335,7 +337,7 @@ def predictability(
             examples.rows(slice(len(examples) - held, None)),
             patches.targets_of(asked, patches.Player(renderer)),
             patches.Player(renderer),
-            budget=patches.Budget(steps=steps, seed=seed),
+            budget=patches.Budget(steps=steps, seed=seed, folder=run),
             probes=probes,
             seed=seed,
             say=lambda text: click.echo(text, err=True),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,8 @@ def predictability(
         validation: For the collapse alarm and widths.
         targets: Held out; all are scored.
         render: From encoded settings to sounds.
-        budget: For all the examples; smaller sets get the same number of rounds.
+        budget: For all the examples; smaller sets get the same number of rounds. Its folder keeps
+            the three runs, which go on from there when they were killed.
         probes: Targets in which every parameter is drawn anew, one at a time.
         seed: Of draws.
         say: Told what is going on.
@@ -137,7 +139,8 @@ def predictability(
         count = len(training) // part
         say(f"learning from {count} examples")
         steps = max(1, budget.steps // part)
-        some = Budget(steps, budget.minutes, budget.seed, None, budget.progress, budget.threads)
+        folder = None if budget.folder is None else Path(budget.folder) / f"{count} examples"
+        some = replace(budget, steps=steps, folder=folder)
         estimator = make().fit(training.rows(slice(0, count)), validation, some)
         held = Examples(targets.u, mel, layout, training.frontend)
         means = means_of(estimator, held)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def main() -> None:
     held = patches.examples_of(data, rows=slice(study.clips, study.clips + 500))
     rows: list[list[str]] = []
     parts, spreads = [], []
-    trained: dict[str, tuple[Estimator, float]] = {}
+    trained: dict[str, tuple[Estimator, int]] = {}
     with patches.open_renderer("faust24", workers=1) as renderer:
         player = Player(renderer)
         held_out = patches.targets_of(testing, player, study.test)
@@ -71,7 +70,7 @@ def main() -> None:
             parts.append(figure)
             spreads.append((step.name, r2))
             print(" | ".join(row), flush=True)
-    head = ["step", "mean R2", "spread", "accuracy", "distance dB", "renders", "CPU s"]
+    head = ["step", "mean R2", "spread", "accuracy", "distance dB", "renders", "steps"]
     lines = [f"| {' | '.join(r)} |" for r in (head, ["---"] * len(head), *rows)]
     told = f"{study.clips} clips, {study.test} test patches, {study.targets} targets"
     told += f", seed {study.seed}"
@@ -94,27 +93,23 @@ def oracle(study: Study, test: Targets, player: Player) -> list[str]:
 
 def learnt(
     step: Step, study: Study, known: Examples, held: Examples, space: ParamSpace
-) -> tuple[Estimator, float]:
-    """A trained estimator and its CPU seconds; one of an interrupted study is found again."""
+) -> tuple[Estimator, int]:
+    """A trained estimator and its steps; an interrupted study goes on where it ended."""
     steps = round(study.steps * step.share)
     told = f"{step.estimator} {step.options} {len(known)} {steps} {study.seed}"
     path = Path(study.out) / f"{hashlib.sha256(told.encode()).hexdigest()[:12]}.safetensors"
     if not path.exists():
-        begun = time.process_time()
         made = patches.make_estimator(step.estimator, **step.options)
-        made.fit(known, held, Budget(steps, seed=study.seed))
-        facts = {"cpu_seconds": time.process_time() - begun}
-        patches.save_estimator(
-            made, path, space=space.to_dict(), fingerprint=space.fingerprint, facts=facts
-        )
-    found, state = patches.load_estimator(path)
-    return found, state["facts"]["cpu_seconds"]
+        made.fit(known, held, Budget(steps, seed=study.seed, folder=path.with_suffix("")))
+        patches.save_estimator(made, path, space=space.to_dict(), fingerprint=space.fingerprint)
+    found, _ = patches.load_estimator(path)
+    return found, 0 if step.estimator in ("mean", "random", "nearest") else steps
 
 
 def taken(
     step: Step,
     estimator: Estimator,
-    seconds: float,
+    steps: int,
     study: Study,
     known: Examples,
     test: Targets,
@@ -137,7 +132,7 @@ def taken(
         f"{found.accuracy:.3f}",
         f"{distance:.2f}",
         str(study.renders if step.ranked else 1),
-        f"{seconds:.0f}",
+        str(steps),
     ]
     png = report.drawn(lambda canvas: scatter(canvas, mean, test.u, test.names), 2.0)
     said = f"mean R2 {found.r2:.2f}, {distance:.1f} dB. {step.why}"

@@ -70,15 +70,15 @@ STEPS = (
     Step("transformer", "Spectrogram patches as tokens.", "ast", {"size": "small", "head": "bins"}),
     Step(
         "joint", "Each parameter given those before it, so that draws fit together.",
-        options=_BEST, share=1.5,
+        options=_BEST, share=2.0,
     ),
     Step(
         "joint, ranked", "Draws rendered, the nearest kept: the sound decides.",
-        options=_BEST, ranked=True, share=1.5,
+        options=_BEST, ranked=True, share=2.0,
     ),
     Step(
         "joint, stand-in", "Thousands of draws and variations foreseen, the best of them rendered.",
-        options=_BEST, ranked=True, refiner="proxy", share=1.5,
+        options=_BEST, ranked=True, refiner="proxy", share=2.0,
     ),
 )  # fmt: skip
 
