@@ -38,7 +38,6 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn plain, mixture": ("cnn", {**_PLAIN, "head": "mixture"}),
     "cnn plain, joint": ("cnn", _PLAIN),
     "cnn residual, joint": ("cnn", _SMALL),
-    "cnn medium, joint": ("cnn", {**_SMALL, "size": "medium"}),
     "autoencoder, bins": ("autoencoder", _SMALL),
     "ast, bins": ("ast", {**_SMALL, "head": "bins"}),
     "flow": ("flow", {**_PLAIN, "steps": 8}),
