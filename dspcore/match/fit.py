@@ -25,6 +25,8 @@ _WHOLE = 3  # parameters: a suggestion of more is of the whole effect
 _HEAT = 16  # steps of least squares that every start gets
 _CANDIDATES = 4  # refined in every hop
 _TURNS = 3  # of each residual on the whole way
+_ROUNDS = 2  # of hops and the whole way, where the first one ends near
+_NEAR_DB = -45.0  # so near that there may be an exact fit
 _CLOSE_DB = -60.0  # a residual that promises an exact fit
 _GAIN_DB = 1.0  # for which a part may stay where it was put, before others are asked
 Report = Callable[["Progress"], None]
@@ -305,13 +307,13 @@ class _Search:
         In a hop, parts of effects that do little are tried elsewhere; where this does not help, the
         effects are asked again what they should be like, now that the others are nearly right. The
         whole way goes by two residuals in turn, the plain one and one with every frequency counting
-        alike (loud lows hide the highs): a hollow of one is rarely one of the other. A setting that
-        fits exactly ends the search.
+        alike (loud lows hide the highs): a hollow of one is rarely one of the other. What ends near
+        but not exact goes round once more. A setting that fits exactly ends the search.
         """
         waveform = Waveform(self.render, self.dry, self.reference, self.own, self.free)
         plain, white, left = waveform.plain, waveform.white, waveform.left
         hop_steps = TRIED * _HEAT + _CANDIDATES * _HEAT // 2 + _HEAT
-        done, total = 0, len(starts) * _HEAT + hops * hop_steps + steps
+        done, total = 0, len(starts) * _HEAT + _ROUNDS * (hops * hop_steps + steps)
 
         def run(place: Tensor, *turns: tuple[Callable[[Tensor], Tensor], int]) -> Tensor:
             nonlocal done
@@ -326,25 +328,32 @@ class _Search:
                         return place
             return place
 
-        best = min((run(waveform.place(s), (plain, _HEAT)) for s in starts), key=left)
-        for _ in range(hops):
-            if left(best) < _CLOSE_DB:
-                break
+        def hop(best: Tensor) -> Tensor:
             setting = waveform.settings(best)
             offered = moved(waveform, best, moves(self.chain, setting, self.free), exact=self.exact)
             hopped = min((run(o, (plain, _HEAT)) for o in offered), key=left, default=best)
-            if left(hopped) > left(best) - _GAIN_DB:
-                values = self.chain.denormalize(setting[None])
-                now = self.chain.with_values({name: float(v) for name, v in values.items()})
-                offered = waveform.place(again(now, self.dry[0], self.reference[0]))
-                offered = offered[torch.tensor([left(o) for o in offered]).argsort()[:_CANDIDATES]]
-                hopped = min((run(o, (plain, _HEAT // 2)) for o in offered), key=left, default=best)
-                hopped = run(hopped, (white, _HEAT // 2), (plain, _HEAT // 2))
-            if left(hopped) >= left(best):
-                break  # another hop would be this one again
-            best = hopped
-        for _ in range(_TURNS):
-            if self.best_db >= _EXACT_DB:
-                turn = steps // (2 * _TURNS)
-                best = run(best, (white, turn), (plain, turn))
+            if left(hopped) < left(best) - _GAIN_DB:
+                return hopped
+            values = self.chain.denormalize(setting[None])
+            now = self.chain.with_values({name: float(v) for name, v in values.items()})
+            offered = waveform.place(again(now, self.dry[0], self.reference[0]))
+            offered = offered[torch.tensor([left(o) for o in offered]).argsort()[:_CANDIDATES]]
+            hopped = min((run(o, (plain, _HEAT // 2)) for o in offered), key=left, default=best)
+            return min(best, run(hopped, (white, _HEAT // 2), (plain, _HEAT // 2)), key=left)
+
+        best = min((run(waveform.place(s), (plain, _HEAT)) for s in starts), key=left)
+        for _ in range(_ROUNDS):
+            for _ in range(hops):
+                before = left(best)
+                if before < _CLOSE_DB:
+                    break
+                best = hop(best)
+                if left(best) >= before:
+                    break  # the next one would be the same
+            for _ in range(_TURNS):
+                if self.best_db >= _EXACT_DB:
+                    turn = steps // (2 * _TURNS)
+                    best = run(best, (white, turn), (plain, turn))
+            if hops == 0 or self.best_db < _EXACT_DB or left(best) > _NEAR_DB:
+                break
         self.report("refine", total, total)
