@@ -55,8 +55,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        gc.freeze()  # Python would look through all that was imported once on its way
-        atexit.register(gc.freeze)  # and once at its end
+        if gc.get_freeze_count() == 0:  # a process that runs one command after the other: once
+            gc.freeze()  # Python would look through all that was imported once on its way
+            atexit.register(gc.freeze)  # and once at its end
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             return super().invoke(ctx)
