@@ -50,10 +50,10 @@ def draw_loss(figure: Figure, run: Run) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
         axes.tick_params(axis="y", which="minor", labelsize=7)
-    _yardsticks(axes, run)
     axes.set_xlabel("step")
     axes.set_ylabel(tail.replace("_", " "))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8)
+    _yardsticks(figure, axes, run)
 
 
 def draw_overlay(figure: Figure, runs: Sequence[Run], names: Sequence[str], align: Align) -> None:
@@ -147,26 +147,35 @@ def _shade(axes: Axes, run: Run) -> None:
                           xytext=(3, 0), textcoords="offset points", color="#4b5563")  # fmt: skip
 
 
-def _yardsticks(axes: Axes, run: Run) -> None:
+def _yardsticks(figure: Figure, axes: Axes, run: Run) -> None:
     """Lines at what a loss says of sounds without a model, those in or near the picture."""
     sticks = run.notes.get("yardsticks", {}).get("values", {})
     low, high = axes.get_ylim()
-    shown = {name: v for name, v in sticks.items() if v > 0 and low / 3 < v < 3 * high}
-    for name, value in _merged(shown):
+    near = {name: v for name, v in sticks.items() if v > 0 and low / 3 < v < 3 * high}
+    shown = sorted(near.items(), key=lambda kv: kv[1])
+    for _, value in shown:
         axes.axhline(value, color="#15803d", linewidth=0.7, linestyle="--")
+    figure.draw_without_rendering()  # heights are known after the layout only
+    places = axes.transData.transform([(0, value) for _, value in shown] or [(0, 0)])
+    heights = (72 / figure.dpi * places[: len(shown), 1]).tolist()
+    for (name, value), height, place in zip(shown, heights, spread(heights, 8.0), strict=True):
         axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), fontsize=7,
-                      color="#15803d", ha="right", va="bottom")  # fmt: skip
+                      xytext=(4, place - height), textcoords="offset points", color="#15803d",
+                      va="center", annotation_clip=False)  # fmt: skip
 
 
-def _merged(sticks: dict[str, float]) -> list[tuple[str, float]]:
-    """Those within 6 % of each other as one line with their names."""
-    found: list[tuple[str, float]] = []
-    for name, value in sorted(sticks.items(), key=lambda kv: kv[1]):
-        if found and value < 1.06 * found[-1][1]:
-            found[-1] = (f"{found[-1][0]}, {name}", found[-1][1])
-        else:
-            found.append((name, value))
-    return found
+def spread(heights: Sequence[float], least: float) -> list[float]:
+    """Places at least so far apart, as near to rising `heights` as can be: labels do not overlap.
+
+    What collides becomes a stack around the mean of what its labels want.
+    """
+    stacks: list[list[float]] = []  # what each label wants of its stack's foot
+    for k, height in enumerate(heights):
+        stacks.append([height - k * least])
+        while len(stacks) > 1 and np.mean(stacks[-2]) > np.mean(stacks[-1]):
+            stacks[-2:] = [stacks[-2] + stacks[-1]]
+    feet = [float(np.mean(stack)) for stack in stacks for _ in stack]
+    return [foot + k * least for k, foot in enumerate(feet)]
 
 
 def _positive(values: object) -> bool:

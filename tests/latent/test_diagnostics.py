@@ -184,6 +184,17 @@ def test_a_jump_is_found_and_a_fall_is_none() -> None:
     assert jump.after / jump.before == pytest.approx(0.8, abs=0.04)
 
 
+@pytest.mark.parametrize("points", [20, 60, 200])
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.02])
+def test_a_fall_that_bends_is_no_jump(points: int, noise: float) -> None:
+    draw = np.random.default_rng(0)
+    u = np.arange(points) / points
+    for bend in (0.02, 0.05, 0.1, 0.3):  # of the run; the first ends before the second point
+        for fall in (np.exp(-u / bend), 1 / (1 + u / bend)):
+            values = (1 + 4 * fall) * np.exp(noise * draw.standard_normal(points))
+            assert d.jumps(list(range(points)), values.tolist()) == []
+
+
 def test_a_plateau_is_flat_and_a_slow_fall_is_not() -> None:
     steps = np.arange(0, 4000, 40)
     flat = d.trend(steps.tolist(), curve(steps).tolist())

@@ -17,7 +17,7 @@ from dspcore import train
 from dspcore.cli import main
 from dspcore.errors import UserError
 from dspcore.latent.advice import advise
-from dspcore.runs import report
+from dspcore.runs import curves, report
 
 STICKS = {
     "copy": 0.0, "other dither": 1.0, "hiss": 5.0, "late": 8.0, "envelope noise": 10.0,
@@ -158,6 +158,13 @@ def test_the_page_holds_all_and_the_numbers_are_in_json(tmp_path: Path) -> None:
     pictures = {line.split("(")[1].rstrip(")") for line in text.splitlines() if line[:2] == "!["}
     assert len(pictures) == 17
     assert all((tmp_path / "out" / name).is_file() for name in pictures)
+
+
+def test_labels_of_yardsticks_do_not_overlap() -> None:
+    assert curves.spread([10, 20, 40], 8) == [10, 20, 40]
+    assert curves.spread([10, 12, 13, 40], 8) == pytest.approx([11 / 3, 35 / 3, 59 / 3, 40])
+    assert curves.spread([10, 10, 19], 8) == pytest.approx([5, 13, 21])  # pushed by the stack
+    assert curves.spread([], 8) == []
 
 
 def test_any_run_of_the_loop_has_a_report(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def jumps(
 ) -> list[Jump]:
     """Steps where a curve changed its level at once, and stayed there.
 
-    A change is the difference of the medians of the `around` points before and after a place, less
-    what the slopes on both sides explain; it counts where it is `sizes` times the scatter from
+    A change is the difference of the medians of the `around` points before and after a place,
+    beyond what the slopes on both sides explain; it counts where it is `sizes` times the scatter from
     point to point, and more than `percent`.
 
     Args:
@@ -115,9 +115,9 @@ def jumps(
     for k in range(around, len(y) - around + 1):
         sides = [(x[part], y[part]) for part in (slice(k - around, k), slice(k, k + around))]
         (x0, y0), (x1, y1) = ((np.mean(at), np.median(of)) for at, of in sides)
-        # A steep but steady fall is no jump: it goes on on both sides as it goes in between.
-        fall = np.mean([_slope(*side) for side in sides]) * (x1 - x0)
-        change = abs(y1 - y0 - fall)
+        # A fall is no jump where in between it is no steeper than before and no flatter than after.
+        least, most = sorted(_slope(*side) * (x1 - x0) for side in sides)
+        change = max(y1 - y0 - most, least - (y1 - y0))
         if change > percent / 100:
             scores[k] = change / scatter
     found: list[int] = []
