@@ -168,13 +168,10 @@ def test_no_private_name_crosses_a_package() -> None:
 
 
 def test_importing_dspcore_is_light_and_silent() -> None:
-    # CPU time beside torch's own, which a busy machine slows down as much: 0.3 s where torch takes
-    # 1 s, with every file of ours compiled anew.
+    """CPU seconds beside torch's own; a busy machine takes longer, so the best of three counts."""
     code = (
         "import gc, sys, time\n"
-        "begin = time.process_time()\n"
         "import torch\n"
-        "torches = time.process_time() - begin\n"
         "gc.collect()\n"
         "looks = []\n"
         "gc.callbacks.append(lambda phase, _: looks.append(phase))\n"
@@ -184,16 +181,20 @@ def test_importing_dspcore_is_light_and_silent() -> None:
         "if looks or not gc.isenabled():\n"
         "    sys.exit('import dspcore looks for garbage in what it imports, or left it off')\n"
         f"heavy = sorted({HEAVY} & set(sys.modules))\n"
-        "if heavy:\n"
-        "    sys.exit(f'import dspcore imports {heavy}')\n"
-        "if own > 0.3 * torches:\n"
-        "    sys.exit(f'import dspcore takes {own:.2f} s, import torch {torches:.2f} s')\n"
+        "sys.exit(f'import dspcore imports {heavy}' if heavy else f'{own:.3f} s')\n"
     )
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.stdout == ""
+        assert done.stderr.endswith(" s\n"), done.stderr
+        found.append(float(done.stderr.split()[0]))
+        if found[-1] < 0.3:
+            return
+    pytest.fail(f"import dspcore takes {found} s beyond torch")
 
 
 # --- the built module ---------------------------------------------------------------------------

@@ -63,16 +63,18 @@ class Study:
 class Timed:
     """CPU seconds of this process and of the plug-ins' workers, by part."""
 
-    def __init__(self) -> None:
-        self.parts: dict[str, float] = {}
+    def __init__(self, parts: dict[str, float]) -> None:
+        self.parts = parts
         self._began = 0.0
 
     def begin(self) -> None:
         """A part begins."""
         self._began = _cpu()
 
-    def end(self, part: str) -> None:
-        """It has ended."""
+    def end(self, part: str, again: bool = False) -> None:
+        """It has ended; what is done `again` by a run that goes on does not count."""
+        if again:
+            return
         self.parts[part] = self.parts.get(part, 0.0) + _cpu() - self._began
         print(f"{part}: {_cpu() - self._began:.1f} CPU s", file=sys.stderr, flush=True)
 
@@ -89,15 +91,16 @@ def _cpu() -> float:
 
 
 def main() -> None:
-    """Runs all parts; every one adds to results.json."""
+    """Runs all parts that results.json does not have; every one adds to it."""
     study = train.read_config(Study, program="python -m style_g1")
     torch.set_num_threads(1)
     out = Path(study.out)
     out.mkdir(parents=True, exist_ok=True)
-    clock, results = Timed(), {"study": asdict(study)}
+    results = _begun(study, out / "results.json")
+    clock = Timed(results["cpu_seconds"])
 
     def keep(name: str, value: Any) -> None:
-        results[name], results["cpu_seconds"] = value, clock.parts
+        results[name] = value
         (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 
     clock.begin()
@@ -105,37 +108,41 @@ def main() -> None:
     music = style.read_clips(
         Path(study.data) / SONIC_PI, study.sample_rate, study.seconds, limit=study.test
     )
-    clock.end("clips")
+    clock.end("clips", again="encoder" in results)
     effects = {n: style.effect_named(n, study.sample_rate) for n in study.seen + study.unseen}
 
-    clock.begin()
-    config = Pretraining(
-        schedule=study.schedule, pairs=study.pairs, validation=study.validation,
-        epochs=study.epochs, seed=study.seed,
-    )  # fmt: skip
-    done = pretrain([effects[n] for n in study.seen], speech, held, config)
-    done.encoder.save(out / "encoder.safetensors")
-    clock.end("encoder")
-    keep("encoder", {"epochs": done.epochs, "best": done.best_epoch, "history": done.history})
-    ears = {"conv": done.encoder}
+    if "encoder" not in results:
+        clock.begin()
+        config = Pretraining(
+            schedule=study.schedule, pairs=study.pairs, validation=study.validation,
+            epochs=study.epochs, seed=study.seed,
+        )  # fmt: skip
+        done = pretrain([effects[n] for n in study.seen], speech, held, config)
+        done.encoder.save(out / "encoder.safetensors")
+        clock.end("encoder")
+        keep("encoder", {"epochs": done.epochs, "best": done.best_epoch, "history": done.history})
+    ears = {"conv": style.load_encoder(out / "encoder.safetensors").freeze()}
     for name in ("logmel", "statistics"):
         ears[name] = style.make_encoder(name, study.sample_rate).freeze()
 
-    clock.begin()
-    sources = {
-        n: PairSource(effects[n], speech, seed=study.seed + 40 + i, count=study.mapped_pairs)
-        for i, n in enumerate(study.mapped)
-    }
-    spots = map_of(sources, done.encoder)
-    clock.end("pairs of the map, brightness, depth")
-    clock.begin()
-    spots = draw_map(spots, study.unseen, out / "map.png", study.seed)
-    clock.end(f"map ({spots['method']})")
-    keep("map", {k: v for k, v in spots.items() if k in ("method", "trustworthiness")})
-    if not study.brief:
+    if "map" not in results:
         clock.begin()
-        keep("recognised", recognised(effects, speech, ears, study.seed))
+        sources = {
+            n: PairSource(effects[n], speech, seed=study.seed + 40 + i, count=study.mapped_pairs)
+            for i, n in enumerate(study.mapped)
+        }
+        spots = map_of(sources, ears["conv"])
+        clock.end("pairs of the map, brightness, depth")
+        clock.begin()
+        spots = draw_map(spots, study.unseen, out / "map.png", study.seed)
+        clock.end(f"map ({spots['method']})")
+        keep("map", {k: v for k, v in spots.items() if k in ("method", "trustworthiness")})
+    if not study.brief and "recognised" not in results:
+        clock.begin()
+        found = recognised(effects, speech, ears, study.seed)
         clock.end("which effect is recognised")
+        keep("recognised", found)
+    if not study.brief and "latent" not in results:
         clock.begin()
         vae = pretrain(
             [effects[n] for n in study.seen],
@@ -143,16 +150,28 @@ def main() -> None:
             held,
             Pretraining(kind="vae", pairs=study.pairs, epochs=12, validation=6, seed=study.seed),
         )
-        keep("latent", dims_of(vae.encoder, held))
+        dims = dims_of(vae.encoder, held)
         clock.end("beta-VAE and Sobol indices")
+        keep("latent", dims)
 
-    rows = []
+    rows = results.get("heads", [])
     for name, effect in effects.items():
-        clock.begin()
-        rows += _heads(study, name, effect, (speech, held), {FSDD: tested, SONIC_PI: music}, ears)
-        clock.end(f"heads and evaluation of {name}")
-        keep("heads", rows)
+        if name not in {row["effect"] for row in rows}:
+            clock.begin()
+            tests = {FSDD: tested, SONIC_PI: music}
+            rows += _heads(study, name, effect, (speech, held), tests, ears)
+            clock.end(f"heads and evaluation of {name}")
+            keep("heads", rows)
     write_results(results, out / "RESULTS.md")
+
+
+def _begun(study: Study, path: Path) -> dict[str, Any]:
+    """What a run of the same study has found so far, or nothing yet."""
+    if path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text())
+        if found["study"] == asdict(study):
+            return found
+    return {"study": asdict(study), "cpu_seconds": {}}
 
 
 def _speech(study: Study) -> list[Clips]:

@@ -126,10 +126,13 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(hits: Path, tmp_path: Path, a
     with pytest.raises(KilledError):
         latent.fit_latent(long(tmp_path / "killed"), callbacks=[Kill()])
     latent.fit_latent(long(tmp_path / "killed", resume=True))
+    steps: set[int] = set()
     for name in ("represent/loss", "generator/loss", "discriminator/loss", "validation/loss"):
         whole, resumed = (lines(tmp_path / run, name) for run in ("whole", "killed"))
         assert whole == resumed
         assert len(whole) >= 2
+        steps |= {step for step in whole if step >= at and not name.startswith("validation")}
+    assert steps == set(range(at, at + 20))  # twenty losses from the step that was lost
     ends = [train.Checkpoint.load(tmp_path / r / "latest.safetensors") for r in ("whole", "killed")]
     assert all(torch.equal(ends[0].tensors[key], ends[1].tensors[key]) for key in ends[0].tensors)
 

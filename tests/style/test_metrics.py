@@ -132,7 +132,7 @@ def test_what_is_heard_does_not_depend_on_batch_mates_or_chance(name: str) -> No
     together = encoder.embed(x)
     torch.manual_seed(5)
     alone = torch.cat([encoder.embed(item[None]) for item in x])
-    assert float((together - alone).abs().max()) < 1e-4 * float(together.abs().max())
+    assert float((together - alone).abs().max()) < 1e-6 * float(together.abs().max())
 
 
 def test_a_frozen_encoder_stays_as_it_is_in_training() -> None:
@@ -140,9 +140,9 @@ def test_a_frozen_encoder_stays_as_it_is_in_training() -> None:
     whole = torch.nn.Sequential(encoder, torch.nn.Linear(64, 1))
     before = encoder.digest()
     optimizer = torch.optim.SGD([p for p in whole.parameters() if p.requires_grad], lr=0.1)
-    for _ in range(5):
+    for _ in range(50):
         whole.train(True)
-        loss = whole(noise(0.5)).square().sum()
+        loss = whole(noise(0.5, 1)).square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
