@@ -97,8 +97,8 @@ def jumps(
     """Steps where a curve changed its level at once, and stayed there.
 
     A change is the difference of the medians of the `around` points before and after a place,
-    beyond what the slopes on both sides explain; it counts where it is `sizes` times the scatter from
-    point to point, and more than `percent`.
+    beyond what the slopes on both sides explain; it counts where it is `sizes` times the scatter
+    from point to point, and more than `percent`.
 
     Args:
         steps: Rising.
