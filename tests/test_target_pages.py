@@ -11,7 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"`(tests/\S+?\.py)::(test_\w+)`")
 
 #: Page, letters before the numbers of its checks and targets, how many there are, tests named.
-PAGES = [("sine", "", 23, "M", 18, 30), ("patch", "A", 15, "T", 6, 30)]
+PAGES = [
+    ("sine", "", 23, "M", 18, 30),
+    ("patch", "A", 15, "T", 6, 30),
+    ("style", "", 21, "M", 11, 30),
+]
 
 
 def page(name: str) -> str:
