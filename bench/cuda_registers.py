@@ -19,28 +19,32 @@ HERE = Path(__file__).resolve().parent
 KERNEL = re.compile(r"Compiling entry function '(\w+)' for 'sm_(\d+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 REGISTERS = re.compile(r"Used (\d+) registers")
-NAME = re.compile(r"(\w+)<(?:(\w+(?:<[^>]*>)?), )?(.+?)::(Forward|Backward)>")
-SHARED = re.compile(r"(compose_maps|spread_states|add_up_sums)<(?:\(int\))?(\d+)>")
+NUMBER = r"Dual<\w+, 1>|float|double"
+NAME = re.compile(rf"void (\w+)<(?:(.+), )?({NUMBER}), ((?:(?!, ).)+)::(Forward|Backward)>\(")
+SHARED = re.compile(rf"void (\w+)<(?:(?:\(int\))?(\d+), )?({NUMBER}) ?>\(Scan")
 TITLE = """# Registers, stack and spills of the CUDA kernels
 
-Written by `python -m bench.cuda_registers` with nvcc {version} for sm_{arch}: ptxas says.
+Written by `python -m bench.cuda_registers` with nvcc {version}: what ptxas says of the
+machine code for {archs}, made of one PTX as any build of dspcore makes it, at `-O1` as CI does.
 Nothing ran on a GPU for this page, so nothing here says how fast a kernel is.
 
-One thread works on one row (`run_rows`), or, of a linear recursion on plain numbers, on one part
-of a row (`run_parts`), whose state before it three other kernels find: `gain_parts`,
-`compose_maps` and `spread_states` (`csrc/dsp/scan.hpp`). `add_up_sums` and `finish_sums` add up
-what the parts owe to constant coefficients. Stack is what a thread keeps in local memory (bytes):
-tiles, coefficients and states of the largest op that the kernel accepts, set aside for every
-thread that the GPU can hold at once. Spills are bytes stored and loaded for registers that ran out.
+One thread works on one row (`run_rows`), or, of a recursion that is divided along time, on one
+part of a row (`run_parts`), whose state before it three other kernels find: `gain_parts`,
+`compose_maps` and `spread_states` (`csrc/dsp/scan.hpp`). `add_up_sums`, `finish_sums` and
+`finish_frames` add up what the parts owe to coefficients. Stack is what a thread keeps in local
+memory (bytes): tiles, coefficients and states of the largest op that the kernel accepts, set aside
+for every thread that the GPU can hold at once. Spills are bytes stored and loaded for registers
+that ran out. Of stack and spills the most on one architecture is given.
 
-| op | pass | kernel | number | registers | stack | spill stores | spill loads |
+| op | pass | kernel | number | registers on {archs} | stack | spill stores | spill loads |
 |---|---|---|---|---:|---:|---:|---:|
 """
 
-Row = tuple[str, str, str, str, int, int, int, int]
+Kernel = tuple[str, str, str, str]
+Counts = tuple[int, int, int, int]  # registers, stack, spill stores, spill loads
 
 
-def compile_ops(folder: Path, arch: str, ops: list[str]) -> str:
+def compile_ops(folder: Path, ops: list[str]) -> str:
     """The compiler's output of a build from nothing, of all ops or of these files in csrc/ops."""
     shutil.rmtree(folder, ignore_errors=True)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -48,7 +52,8 @@ def compile_ops(folder: Path, arch: str, ops: list[str]) -> str:
     configure += [
         "-DDSPCORE_CUDA=ON",
         "-DDSPCORE_CUDA_REPORT=ON",
-        f"-DCMAKE_CUDA_ARCHITECTURES={arch}",
+        "-DDSPCORE_WERROR=ON",
+        "-DCMAKE_CUDA_FLAGS_RELEASE=-O1 -Xcicc -O1 -Xptxas -O1",
     ]
     configure += [
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
@@ -66,33 +71,39 @@ def compile_ops(folder: Path, arch: str, ops: list[str]) -> str:
     return said
 
 
-def rows(said: str) -> list[Row]:
-    """(op, pass, kernel, number, registers, stack, spill stores, spill loads) of every kernel."""
+def rows(said: str) -> tuple[list[str], dict[Kernel, dict[str, Counts]]]:
+    """Architectures, and what is said of every kernel (op, pass, kernel, number) on each."""
     plain = subprocess.run(
         ["c++filt"], input=said, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    found: list[Row] = []
+    found: dict[Kernel, dict[str, Counts]] = {}  # an op that another includes comes with both
     mangled = KERNEL.finditer(said)
     blocks = re.split(r"Compiling entry function '", plain)[1:]
-    for block, _ in zip(blocks, mangled, strict=True):
+    for block, entry in zip(blocks, mangled, strict=True):
         text = block.replace("dsp::(anonymous namespace)::", "")
         name, stack, registers = NAME.search(text), STACK.search(text), REGISTERS.search(text)
         shared = SHARED.search(text)
         if (name is None and shared is None) or stack is None or registers is None:
             sys.exit(f"cuda_registers: cannot read {block[:200]}")
         if shared:
-            said_of = (f"all of {shared[2]} states", "both", shared[1], "double")
+            op = f"up to {shared[2]} states" if shared[2] else "all"
+            said_of = (op, "both", shared[1], plain_number(shared[3]))
         elif name:
-            op = re.sub(r"(Recursion|Modulated)<(.+)>", r"\2", name[3].replace(" ", ""))
-            number = re.sub(r"\s+", "", name[2] or "double").replace(",1>", ">").lower()
-            said_of = (op.replace("dsp::", ""), name[4].lower(), name[1], number)
-        found.append((*said_of, int(registers[1]), *map(int, stack.groups())))  # type: ignore[arg-type]
-    return sorted(set(found))  # an op that another includes is compiled with both
+            op = re.sub(r"(Recursion|Modulated)<(.+)>", r"\2", name[4].replace(" ", ""))
+            kernel = f"{name[1]}, large" if name[2] and "::Large" in name[2] else name[1]
+            said_of = (op.replace("dsp::", ""), name[5].lower(), kernel, plain_number(name[3]))
+        counts = (int(registers[1]), int(stack[1]), int(stack[2]), int(stack[3]))
+        found.setdefault(said_of, {})[entry[2]] = counts
+    return sorted({arch for counts in found.values() for arch in counts}), found
+
+
+def plain_number(said: str) -> str:
+    """`Dual<float, 1>` to `dual<float>`."""
+    return said.replace(", 1>", ">").lower()
 
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench.cuda_registers", description=__doc__)
-    options.add_argument("--arch", default="90", help="compute capability without its point")
     options.add_argument("--build", type=Path, default=HERE.parent / "build" / "cuda_report")
     options.add_argument(
         "--ops", nargs="*", default=[], help="only these; the table's other rows stay as they are"
@@ -100,18 +111,21 @@ def main() -> None:
     given = options.parse_args()
     if shutil.which("nvcc") is None and "CUDACXX" not in os.environ:
         sys.exit("cuda_registers: no nvcc found; install the CUDA toolkit or set CUDACXX")
-    said = compile_ops(given.build, given.arch, given.ops)
+    said = compile_ops(given.build, given.ops)
     version = re.search(r"NVIDIA ([\d.]+)", said)
-    lines = [
-        f"| `{op}` | {way} | `{kernel}` | `{number}` | {' | '.join(map(str, counts))} |"
-        for op, way, kernel, number, *counts in rows(said)
-    ]
+    archs, found = rows(said)
+    lines = []
+    for (op, way, kernel, number), counts in sorted(found.items()):
+        registers = " / ".join(str(counts[arch][0]) for arch in archs)
+        most = " | ".join(str(max(c[i] for c in counts.values())) for i in (1, 2, 3))
+        lines.append(f"| `{op}` | {way} | `{kernel}` | `{number}` | {registers} | {most} |")
     target = HERE / "cuda_registers.md"
     if given.ops:
         fresh = {line.split("|")[1] for line in lines}
         old = [line for line in target.read_text(encoding="utf-8").splitlines() if "| `" in line]
         lines = sorted([*lines, *(line for line in old if line.split("|")[1] not in fresh)])
-    title = TITLE.format(version=version[1] if version else "of unknown version", arch=given.arch)
+    names = " / ".join(f"sm_{arch}" for arch in archs)
+    title = TITLE.format(version=version[1] if version else "of unknown version", archs=names)
     target.write_text(title + "\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(lines)} kernels in {target}")
 

@@ -115,7 +115,8 @@ constexpr std::size_t kMaxViews = 48;
 /// Float64 numbers that kernel `which` wants in a tensor after its others, for a scan along time.
 std::int64_t scan_memory(int index, int which, const py::tuple& attrs, const py::args& tensors) {
   const dsp::KernelTable& table = dsp::kernels(chosen).at(std::size_t(index));
-  if (which > 1 || table.scan[which] == nullptr) return 0;
+  const dsp::Memory memory = table.scan[which % 2];
+  if (memory == nullptr) return 0;
   std::array<dsp::View, kMaxViews> views;
   int device = -1;
   for (std::size_t i = 0; i < tensors.size() && i < kMaxViews; ++i) views[i] = view_of(tensors[i], device);
@@ -123,7 +124,7 @@ std::int64_t scan_memory(int index, int which, const py::tuple& attrs, const py:
   c.views = views.data();
   c.count = int(tensors.size());
   for (std::size_t i = 0; i < attrs.size() && i < dsp::kMaxAttrs; ++i) c.attrs[i] = attrs[i].cast<std::int64_t>();
-  return table.scan[which](c);
+  return memory(c, which >= 2);
 }
 
 /// Runs kernel `which` (0 forward, 1 backward, 2 and 3 the same on duals) of the op at `index`.
@@ -133,7 +134,7 @@ void call(int index, int which, int threads, std::uintptr_t stream, const py::tu
   std::size_t expected = which % 2 == 0 ? std::size_t(table.arguments + table.results + table.workspaces)
                                         : std::size_t(2 * table.arguments + table.results + table.workspaces + table.scratches);
   if (which >= 2) expected *= 2;
-  const bool scratch = which < 2 && table.scan[which] != nullptr && tensors.size() == expected + 1;
+  const bool scratch = table.scan[which % 2] != nullptr && tensors.size() == expected + 1;
   if ((tensors.size() != expected && !scratch) || expected > kMaxViews || attrs.size() > dsp::kMaxAttrs)
     throw std::invalid_argument(std::string(table.name) + ": kernel called with " + std::to_string(tensors.size()) +
                                 " tensors, wants " + std::to_string(expected));
@@ -269,7 +270,7 @@ std::vector<std::tuple<std::string, int, int, int, int>> ops() {
 std::vector<std::string> scans() {
   std::vector<std::string> list;
   for (const dsp::KernelTable& t : dsp::kernels(dsp::Isa::kBaseline))
-    if (t.scan[0] != nullptr) list.emplace_back(t.name);
+    if (t.scan[0] != nullptr || t.scan[1] != nullptr) list.emplace_back(t.name);
   return list;
 }
 
@@ -291,6 +292,7 @@ PYBIND11_MODULE(DSP_MODULE, m) {
   m.def("call", &call, "Runs one kernel.");
 #ifndef DSP_CUDA_MODULE
   m.def("plan", &plan, "What `plain` has to know of an op.");
+  m.def("lanes", [](int bits) { return (16 << int(chosen)) * 8 / bits; }, "Rows side by side in the instruction set in use.");
   m.attr("plain") = py::reinterpret_steal<py::object>(PyCFunction_NewEx(&plain_method, nullptr, nullptr));
   m.def("thread_backend", &dsp::thread_backend, "Where the threads come from.");
 #endif

@@ -73,25 +73,25 @@ struct Framed {
     }
   }
   /// The same from the last sample on; `use` also gets a place to add the coefficients' adjoint to.
-  template <class Use>
+  template <class Part, class Use>
   DSP_HD void each_back(const Frames& grid, const Port& params, const Port& gparams, const Rows& rows, int k,
-                        std::int64_t t0, int n, Use use) {
+                        std::int64_t t0, int n, const Part& part, Use use) {
     for (std::int64_t stop = t0 + n; stop > t0;) {
       const std::int64_t i = grid.frame(stop - 1), first = grid.begin(i, t0);
       enter(grid, params, rows, k, i);
-      settle(params, gparams, rows, k, i);
-      T v[C], r[C], sum[C], part[C], place = T(double(grid.place(i, stop - 1)));
-      for (int j = 0; j < C; ++j) v[j] = value[j], r[j] = rise[j], sum[j] = part[j] = T(0);
+      settle(params, gparams, rows, k, i, part);
+      T v[C], r[C], sum[C], placed[C], place = T(double(grid.place(i, stop - 1)));
+      for (int j = 0; j < C; ++j) v[j] = value[j], r[j] = rise[j], sum[j] = placed[j] = T(0);
       for (std::int64_t t = stop - 1; t >= first; --t) {
         T c[C], gc[C];
         for (int j = 0; j < C; ++j) c[j] = v[j] + r[j] * place, gc[j] = T(0);
         use(int(t - t0), c, gc);
-        for (int j = 0; j < C; ++j) sum[j] += gc[j], part[j] += gc[j] * place;
+        for (int j = 0; j < C; ++j) sum[j] += gc[j], placed[j] += gc[j] * place;
         place -= T(1);
       }
       const Wide share(i + 1 < grid.count ? 1.0 / double(grid.hop) : 0.0);
       for (int j = 0; j < C; ++j) {
-        const Wide after = cast<Wide>(part[j]) * share;
+        const Wide after = cast<Wide>(placed[j]) * share;
         owed[j] += cast<Wide>(sum[j]) - after;
         later[j] += after;
       }
@@ -105,23 +105,40 @@ struct Framed {
     for (int j = 0; j < C; ++j) owed[j] = later[j] = Wide(0);
   }
   /// Nothing more is owed to the frames after `i`: their gradients are written.
-  DSP_HD void settle(const Port& params, const Port& gparams, const Rows& rows, int k, std::int64_t i) {
+  template <class Part>
+  DSP_HD void settle(const Port& params, const Port& gparams, const Rows& rows, int k, std::int64_t i, const Part& part) {
     if (owing == i) return;
-    if (owing >= 0) {
+    if (owing >= 0 && !leave(k, part)) {
       give(params, gparams, rows, k, owing + 1, later);
       for (int j = 0; j < C; ++j) later[j] = owed[j], owed[j] = Wide(0);
     }
     owing = i;
   }
   /// After the first sample: what is left.
-  DSP_HD void settle_all(const Port& params, const Port& gparams, const Rows& rows, int k) {
-    if (owing < 0) return;
+  template <class Part>
+  DSP_HD void settle_all(const Port& params, const Port& gparams, const Rows& rows, int k, const Part& part) {
+    if (owing < 0 || leave(k, part)) return;
     give(params, gparams, rows, k, owing + 1, later);
     give(params, gparams, rows, k, owing, owed);
   }
 
  private:
   std::int64_t owing = -1;
+
+  /// A part of a row leaves what it owes to two frames for dsp/scan.hpp to add up.
+  template <class Part>
+  DSP_HD bool leave([[maybe_unused]] int k, const Part& part) {
+    if constexpr (requires { part.template owing<Wide>(k, owing); }) {
+      if (part.whole) return false;
+      Wide* to = part.template owing<Wide>(k, owing);
+      for (int j = 0; j < C; ++j) {
+        if (to) to[j] = owed[j], to[C + j] = later[j];
+        owed[j] = later[j] = Wide(0);
+      }
+      return true;
+    }
+    return false;
+  }
 
   static DSP_HD void give(const Port& params, const Port& gparams, const Rows& rows, int k, std::int64_t i, const Wide* gc) {
     if ((!gparams.given() && !gparams.tangent.data) || i >= params.size(4)) return;

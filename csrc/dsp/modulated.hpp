@@ -7,7 +7,8 @@
 //     static constexpr const char* kName;
 //     static constexpr int kParams, kCoefs, kState;
 //     static constexpr bool kWide;
-//     static constexpr bool kLinear = true;  // where it is, in state and input: on CUDA one row can use all threads
+//     static constexpr bool kLinear;         // true in state and input: on CUDA one row can use all threads; left out where it is not
+//     static constexpr bool kReplays = true; // where it is not: on CUDA one row's adjoint can
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);
@@ -33,7 +34,13 @@ struct Modulated {
   static constexpr bool kVariable = requires { Op::kVariable; };
   static constexpr bool kScans = [] {
     if constexpr (requires { Op::kLinear; })
-      return Op::kLinear && !kWide && !kVariable;
+      return Op::kLinear && !kWide;
+    else
+      return false;
+  }();
+  static constexpr bool kReplays = [] {
+    if constexpr (requires { Op::kReplays; })
+      return Op::kReplays && !kWide;
     else
       return false;
   }();
@@ -159,16 +166,17 @@ struct Modulated {
     DSP_HD T entry(const Rows& rows, int, int i) const { return load<T>(state, rows, i); }
 
     // As dsp/scan.hpp asks for them.
-    static constexpr bool kScans = Modulated::kScans, kBack = false, kPrecise = false;
+    static constexpr bool kScans = Modulated::kScans, kBack = false, kPrecise = false, kReplays = false;
     static constexpr int kMostStages = 1, kSums = 0;
     using Scanned = Op;
     template <class T>
     using Coefs = RowCoefs<T>;
     DSP_HD const Port& signal() const { return x; }
     DSP_HD bool divisible() const { return true; }
+    DSP_HD int states() const { return states_of(state); }
     DSP_HD int stages() const { return 1; }
     DSP_HD bool moves() const { return any_moves(params); }
-    DSP_HD bool sums() const { return false; }
+    DSP_HD int sums() const { return 0; }
   };
 
   struct Backward {
@@ -254,20 +262,24 @@ struct Modulated {
     }
 
     // As dsp/scan.hpp asks for them.
-    static constexpr bool kScans = Modulated::kScans, kBack = true, kPrecise = false;
+    static constexpr bool kScans = Modulated::kScans || Modulated::kReplays, kBack = true, kPrecise = false;
+    static constexpr bool kReplays = Modulated::kReplays;
     static constexpr int kMostStages = 1, kSums = C > P ? C : P;
     using Scanned = Op;
     template <class T>
     using Coefs = RowCoefs<T>;
     DSP_HD const Port& signal() const { return gy; }
     DSP_HD bool divisible() const { return true; }
+    DSP_HD int states() const { return states_of(state); }
     DSP_HD int stages() const { return 1; }
     DSP_HD bool moves() const { return any_moves(params); }
-    DSP_HD bool sums() const {
+    DSP_HD int sums() const {
       bool any = false;
-      for (int i = 0; i < P; ++i) any = any || (gparams[i].given() && params[i].size(2) == 1);
-      return any;
+      for (int i = 0; i < P; ++i) any = any || ((gparams[i].given() || gparams[i].tangent.data) && params[i].size(2) == 1);
+      return any ? kSums : 0;
     }
+    template <class T>
+    DSP_HD T kept_state(const Rows& rows, std::int64_t t0, int i) const { return load<T>(kept, rows, t0 / kChunk, i); }
 
     DSP_HD bool any_wanted() const {
       bool any = false;

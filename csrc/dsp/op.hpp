@@ -34,7 +34,7 @@ Body bind(const Call& call, bool dual) {
   return body;
 }
 
-/// On CUDA, of plain numbers: can the body's rows be divided along time?
+/// On CUDA: can the body's rows be divided along time?
 template <class Body>
 constexpr bool kDivides = false;
 #ifdef __CUDACC__
@@ -46,8 +46,8 @@ constexpr bool kDivides<Body> = true;
 template <class Op, class Body, class Real, bool kDual>
 void run_as(const Call& call) {
   const Body body = bind<Body>(call, kDual);
-  if constexpr (kDivides<Body> && !kDual)
-    launch_parts<Real>(call, body);
+  if constexpr (kDivides<Body>)
+    launch_parts<std::conditional_t<kDual, Dual<Real, 1>, Real>>(call, body);
   else if constexpr (Op::kLanes)
     launch_lanes<Real, kDual>(call, body, body.rows(), body.work());
   else
@@ -70,7 +70,10 @@ void kernel(const Call& call) {
 template <class Body>
 Memory memory() {
   if constexpr (kDivides<Body>)
-    return [](const Call& call) { return scan_memory(bind<Body>(call, false)); };
+    return [](const Call& call, bool dual) {
+      const Body body = bind<Body>(call, dual);
+      return dual ? scan_memory<Dual<double, 1>>(body) : scan_memory<double>(body);
+    };
   else
     return nullptr;
 }

@@ -8,6 +8,7 @@
 //     static constexpr int kParams, kCoefs, kState;   // of one stage
 //     static constexpr bool kWide;                    // compute float32 audio in float64
 //     static constexpr bool kLinear;                  // in state and input: one row can use all lanes, and the GPU
+//     static constexpr bool kReplays = true;          // where it is not, but all its states are numbers: the adjoint of one row can
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);
@@ -27,7 +28,7 @@
 // ops with kFrames, one per frame of hop samples: attributes hop (0: no frames) and start.
 #pragma once
 
-#include "dsp/stage.hpp"
+#include "dsp/stage_scan.hpp"
 #include "dsp/stage_lanes.hpp"
 #include "dsp/stretches.hpp"
 #include "dsp/tile.hpp"
@@ -92,7 +93,7 @@ struct Recursion {
 
   /// Arguments x, params, state; results y, state after; workspace: the state at every chunk's start,
   /// (b, c, chunks, stages, S), when the backward pass will want it.
-  struct Forward {
+  struct Forward : StageScan<Forward, Op, false> {
     static constexpr int kPorts = 6;
     Port x, params, state, y, state_out, kept;
     Attrs attrs;
@@ -166,18 +167,6 @@ struct Recursion {
       return state.given() ? load<T>(state, rows, k, i) : T(0);
     }
 
-    // As dsp/scan.hpp asks for them.
-    static constexpr bool kScans = Op::kLinear && !kWide, kBack = false, kPrecise = false;
-    static constexpr int kMostStages = kMaxStages, kSums = 0;
-    using Scanned = Op;
-    template <class T>
-    using Coefs = StageCoefs<Op, T>;
-    DSP_HD const Port& signal() const { return x; }
-    DSP_HD bool divisible() const { return true; }
-    DSP_HD int stages() const { return int(params.size(2)); }
-    DSP_HD bool moves() const { return attrs.value[0] != 0 || params.size(4) != 1; }
-    DSP_HD bool sums() const { return false; }
-
     DSP_HD bool few_rows(int lanes) const { return few(rows(), x, params, attrs, lanes); }
 
     /// Of plain numbers, where nothing is kept for the backward pass.
@@ -221,7 +210,7 @@ struct Recursion {
 #endif
   };
 
-  struct Backward {
+  struct Backward : StageScan<Backward, Op, true> {
     Port x, params, state, kept, gy, gstate_out, gx, gparams, gstate;
     static constexpr int kPorts = 9;
     Attrs attrs;
@@ -245,6 +234,7 @@ struct Recursion {
       Wide total[kMaxStages][C];
       T inputs[kMaxStages][kChunk], states[kMaxStages][kChunk][S], g[kChunk];
       Moving<T> moved;
+      const bool together = Moving<T>::together(params, gparams, rows);
       const Kept<T> keep(kept, rows);
       Framed<Op, T> glide[kFrames ? kMaxStages : 1];
       for (int k = 0; k < stages; ++k) {
@@ -252,7 +242,7 @@ struct Recursion {
         for (int i = 0; i < C; ++i) total[k][i] = Wide(0);
         if (!moving) stage_coefficients<Op>(params, rows, k, 0, c[k]);
         if (framed) glide[kFrames ? k : 0].begin_back();
-        for (std::int64_t f = 0; framed && f < grid.count; ++f)
+        for (std::int64_t f = 0; framed && part.whole && f < grid.count; ++f)
           for (int i = 0; i < P; ++i) store(gparams, rows, Wide(0), k, i, f);
       }
       const std::int64_t last = length > 0 ? (length - 1) / kChunk * kChunk : -1;
@@ -295,20 +285,28 @@ struct Recursion {
           for (int i = 0; i < C; ++i) gc[i] = T(0);
           if (framed) {
             if constexpr (kFrames)
-              glide[k].each_back(grid, params, gparams, rows, k, t0, n, [&](int i, const T* coefs, T* gcoefs) {
+              glide[k].each_back(grid, params, gparams, rows, k, t0, n, part, [&](int i, const T* coefs, T* gcoefs) {
                 g[i] = Op::adjoint(coefs, states[k][i], inputs[k][i], g[i], own, gcoefs);
               });
           } else if (moving) {
             for (int from = (n - 1) / moved.kStretch * moved.kStretch; from >= 0; from -= moved.kStretch) {
               const int count = n - from < moved.kStretch ? n - from : moved.kStretch;
-              moved.load(params, rows, k, t0 + from, count);
+              moved.load(params, rows, k, t0 + from, count, together);
               for (int m = count - 1; m >= 0; --m) {
                 const int i = from + m;
                 for (int j = 0; j < C; ++j) gc[j] = T(0);
                 g[i] = Op::adjoint(moved.coefs[m], states[k][i], inputs[k][i], g[i], own, gc);
-                if (gparams_wanted()) moved.back(m, gc);
+#ifndef __CUDACC__
+                if constexpr (Moving<T>::kShares)
+                  if (together) moved.owe_one(m, gc);
+#endif
+                if (this->wanted() && !together) moved.back(m, gc);
               }
-              for (int i = 0; gparams_wanted() && i < P; ++i)
+#ifndef __CUDACC__
+              if constexpr (Moving<T>::kShares)
+                if (together) moved.give_one(gparams, rows, k, t0 + from, count);
+#endif
+              for (int i = 0; this->wanted() && !together && i < P; ++i)
                 store_tile(moved.signal(gparams, k, i), rows, t0 + from, count, moved.params[i]);
             }
           } else {
@@ -323,8 +321,8 @@ struct Recursion {
         if (chunks) run_stretches(rows, chunks, stages, c, gs, total);
       for (int k = 0; k < stages; ++k) {
         for (int i = 0; part.first && i < S; ++i) store(gstate, rows, gs[k][i], k, i);
-        if (framed) glide[kFrames ? k : 0].settle_all(params, gparams, rows, k);
-        if (moving || !gparams_wanted()) continue;
+        if (framed) glide[kFrames ? k : 0].settle_all(params, gparams, rows, k, part);
+        if (moving || !this->wanted()) continue;
         if (part.whole) finish<T>(rows, k, total[k]);
         for (int i = 0; !part.whole && i < C; ++i) part.add_up(k, i, total[k][i]);
       }
@@ -335,18 +333,6 @@ struct Recursion {
     DSP_HD void finish(const Rows& rows, int k, const typename Traits<T>::Double* total) const {
       stage_gradient<Op>(params, gparams, rows, k, 0, total);
     }
-
-    // As dsp/scan.hpp asks for them. What two parts owe to a frame between them would have to be added up.
-    static constexpr bool kScans = Op::kLinear && !kWide, kBack = true, kPrecise = false;
-    static constexpr int kMostStages = kMaxStages, kSums = C;
-    using Scanned = Op;
-    template <class T>
-    using Coefs = StageCoefs<Op, T>;
-    DSP_HD const Port& signal() const { return gy; }
-    DSP_HD bool divisible() const { return attrs.value[0] == 0; }
-    DSP_HD int stages() const { return int(params.size(2)); }
-    DSP_HD bool moves() const { return attrs.value[0] != 0 || params.size(4) != 1; }
-    DSP_HD bool sums() const { return !moves() && gparams_wanted(); }
 
     DSP_HD bool few_rows(int lanes) const { return few(rows(), x, params, attrs, lanes); }
 
@@ -385,8 +371,6 @@ struct Recursion {
       }
     }
 #endif
-
-    DSP_HD bool gparams_wanted() const { return gparams.given() || gparams.tangent.data; }
   };
 };
 

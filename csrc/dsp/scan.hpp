@@ -3,183 +3,93 @@
 // "Prefix Sums and Their Applications", 1990; E. Martin and C. Cundy, "Parallelizing Linear Recurrent Neural
 // Nets Over Sequence Length", ICLR 2018). Stage after stage of a cascade,
 //
-//   gain_parts     runs every part from a state of nothing, which leaves b, and finds A: the power of one step's matrix
-//                  where coefficients are constant, else the product over the part; the first part runs from the
-//                  true state, so that what is scanned begins with nothing
-//   compose_maps   makes one map of kGroup maps, and of those again, until kGroup are left
+//   gain_parts     runs every part from a state of nothing, which leaves b, and, on threads of their own, from a 1 in
+//                  one place of the state and no signal, which leaves a column of A: of every part where coefficients
+//                  move, else once for all; the first part runs from the true state, so that what is scanned begins with
+//                  nothing
+//   compose_maps   makes one map of kGroup maps, and of those again, until kGroup are left, a thread a column
 //   spread_states  walks over the maps of a group, from the coarsest level down to the parts
 //
 // and then every part runs once more from its true state and writes what a whole row would. The adjoint goes
-// the same way from the last sample on: its state does not depend on the signal. Maps are float64: an
-// error of A is the same in every part, and in float32 took a 20 Hz corner with Q 10 from -115 to -102 dB. How
+// the same way from the last sample on: its state does not depend on the signal, or, of a recursion that is not linear, on
+// one that the forward pass has found (kReplays). Maps are float64: an
+// error of A is the same in every part, and in float32 took a 20 Hz corner with Q 10 from -115 to -102 dB. Derivatives along a
+// direction are maps of dual numbers, and go the same way. How
 // rows are divided follows from shapes alone and sums have a fixed order: the same bits every time.
 //
-// A body that can be divided has kScans, kBack, kPrecise (finds states in float64), Scanned (the op), kMostStages and kSums (totals of a stage that all
-// parts add up to), signal(), divisible(), stages(), moves(), sums(), entry<T>(rows, k, i), Coefs<T>, run_part<T>
-// and, where it has sums, finish<double>.
+// A body that can be divided has kBack, kPrecise (finds states in float64), kReplays, Scanned (the op) and, where the state can be
+// larger, Large (the same for more), kMostStages, kSums (most totals of a stage that all parts add up to), signal(), divisible(),
+// states(), stages(), moves(), sums(), entry<T>(rows, k, i), Coefs<T>, run_part<T>; where it has sums, finish<T>; where
+// what it owes to frames, owed(), frames() and finish_frame<T>.
 #pragma once
 
-#include "dsp/launch.hpp"
-#include "dsp/parts.hpp"
-#include "dsp/tile.hpp"
+#include "dsp/scan_memory.hpp"
 
 namespace dsp {
 namespace {
 
 #ifdef __CUDACC__
 
-/// How the rows of a call are divided, and where the maps lie in the memory that it brings.
-struct Scan {
-  static constexpr std::int64_t kThreads = 1 << 16;  // a Hopper holds 132 x 512 with the registers that a part takes
-  static constexpr std::int64_t kShortest = 128;     // samples of a part
-  static constexpr std::int64_t kFewest = 8;         // parts that are worth three launches more
-  static constexpr std::int64_t kGroup = 64;
+/// States that the loops over a map count: known to the compiler where there are few.
+template <int N>
+DSP_HD int states_of(const Scan& scan) {
+  return N > 4 ? scan.states : N;
+}
 
-  double* memory;
-  std::int64_t rows, channels, length, span, count;
-  std::int32_t stages, sums;
-  bool moving;
+/// Signal and states at the samples of a chunk, for the adjoint of a recursion that is not linear: from the state that was kept.
+template <class Body, class Op, class T>
+struct Replay {
+  static constexpr int kSamples = Body::kReplays ? kChunk : 1;
+  T inputs[kSamples] = {}, states[kSamples][Op::kState] = {};
 
-  Scan(std::int64_t rows_, std::int64_t channels_, std::int64_t length_, int stages_, int sums_, bool moving_, bool divisible)
-      : memory(nullptr), rows(rows_), channels(channels_), length(length_), span(length_), count(1),
-        stages(stages_), sums(sums_), moving(moving_) {
-    if (!divisible || rows == 0 || stages == 0) return;
-    std::int64_t most = kThreads / rows;
-    if (length / kShortest < most) most = length / kShortest;
-    if (most < kFewest) return;
-    span = ((length + most - 1) / most + kChunk - 1) / kChunk * kChunk;
-    count = (length + span - 1) / span;
+  DSP_HD void run(const Body& body, const Rows& rows, std::int64_t t0, int n, const T (*c)[Op::kCoefs], bool moving) {
+    if constexpr (Body::kReplays) {
+      load_tile(body.x, rows, t0, n, inputs);
+      T own[Op::kState];
+      for (int i = 0; i < Op::kState; ++i) own[i] = body.template kept_state<T>(rows, t0, i);
+      for (int l = 0; l < n; ++l) {
+        for (int i = 0; i < Op::kState; ++i) states[l][i] = own[i];
+        Op::step(c[moving ? l : 0], own, inputs[l]);
+      }
+    }
   }
-
-  /// Parts at level 0, groups of the level below above it.
-  DSP_HD std::int64_t slots(int level) const {
-    std::int64_t n = count;
-    for (; level > 0; --level) n = (n + kGroup - 1) / kGroup;
-    return n;
-  }
-  DSP_HD int top() const {
-    int level = 0;
-    while (slots(level) > kGroup) ++level;
-    return level;
-  }
-  DSP_HD std::int64_t matrices(int level) const { return moving ? slots(level) : 1; }
-
-  /// Float64 numbers of `levels` levels with S states a stage: matrices, offsets, states.
-  DSP_HD std::int64_t size(int S, int levels) const {
-    std::int64_t n = 0;
-    for (int l = 0; l < levels; ++l) n += rows * S * (S * matrices(l) + (l == 0 ? stages + 1 : 2) * slots(l));
-    return n;
-  }
-  /// And of the sums of as many.
-  DSP_HD std::int64_t sums_size(int levels) const {
-    std::int64_t n = 0;
-    for (int l = 0; l < levels; ++l) n += rows * stages * sums * slots(l);
-    return n;
-  }
-  std::int64_t size(int S) const { return size(S, top() + 1) + sums_size(top() + 1); }
+  DSP_HD const T* state(int at) const { return states[Body::kReplays ? at : 0]; }
+  DSP_HD const T& input(int at) const { return inputs[Body::kReplays ? at : 0]; }
 };
 
-/// The maps s -> A s + b of one row at a level, and the states before its slots, of which the parts' have a stage.
-template <int S>
-struct Maps {
-  double *a, *b, *s;
-  std::int64_t a_step, step;  // from one number of a map to the next
-  bool moving;
-
-  DSP_HD Maps(const Scan& scan, int level, std::int64_t row) : moving(scan.moving) {
-    const std::int64_t slots = scan.slots(level), matrices = scan.matrices(level);
-    a_step = scan.rows * matrices;
-    step = scan.rows * slots;
-    double* from = scan.memory + scan.size(S, level);
-    a = from + row * matrices;
-    b = from + S * S * a_step + row * slots;
-    s = b + S * step;
-  }
-  DSP_HD double& matrix(std::int64_t slot, int i, int j) const { return a[(i * S + j) * a_step + (moving ? slot : 0)]; }
-  DSP_HD double& offset(std::int64_t slot, int i) const { return b[i * step + slot]; }
-  DSP_HD double& state(std::int64_t slot, int k, int i) const { return s[(k * S + i) * step + slot]; }
-};
-
-/// What the slots of a row at a level add to the totals.
-struct Sums {
-  double* at;
-  std::int64_t step;
-
-  DSP_HD Sums(const Scan& scan, int states, int level, std::int64_t row) {
-    const std::int64_t slots = scan.slots(level);
-    step = scan.rows * slots;
-    at = scan.memory + scan.size(states, scan.top() + 1) + scan.sums_size(level) + row * slots;
-  }
-  DSP_HD double& total(std::int64_t slot, int q) const { return at[q * step + slot]; }
-};
-
-/// One part: `place` counts in the order of the scan, which the adjoint takes from the end.
-template <int S, bool kBack>
-struct Part {
-  const Scan& scan;
-  std::int64_t row, place, begin, end;
-  bool first, last, whole;
-
-  DSP_HD Part(const Scan& s, std::int64_t r, std::int64_t p) : scan(s), row(r), place(p), whole(s.count == 1) {
-    const std::int64_t part = kBack ? s.count - 1 - p : p;
-    begin = part * s.span;
-    end = begin + s.span < s.length ? begin + s.span : s.length;
-    first = part == 0;
-    last = part == s.count - 1;
-  }
-  template <class T>
-  DSP_HD T state(int k, int i) const { return T(Maps<S>(scan, 0, row).state(place, k, i)); }
-  template <class T>
-  DSP_HD void add_up(int k, int q, const T& x) const {
-    if (scan.sums) Sums(scan, S, 0, row).total(place, k * scan.sums + q) = double(x);
-  }
-};
-
-/// One sample of a stage: forwards, or of its adjoint, where state and signal only touch what is not asked for.
+/// One sample of a stage: forwards, or of its adjoint at this state and signal, which a linear one does not look at.
 template <class Op, bool kBack, class T>
-DSP_HD T step_or_back(const T* c, T* s, T v) {
+DSP_HD T step_or_back(const T* c, const T* at, const T& x, T* s, const T& v, [[maybe_unused]] int states) {
   if constexpr (kBack) {
-    T nothing[Op::kState] = {}, gc[Op::kCoefs] = {};
-    return Op::adjoint(c, nothing, T(0), v, s, gc);
+    T gc[Op::kCoefs] = {};
+    if constexpr (requires { Op::kVariable; })
+      return Op::adjoint(c, at, x, v, s, gc, states);
+    else
+      return Op::adjoint(c, at, x, v, s, gc);
+  } else if constexpr (requires { Op::kVariable; }) {
+    return Op::step(c, s, v, states);
   } else {
     return Op::step(c, s, v);
   }
-}
-
-template <int S>
-DSP_HD void multiply_maps(const double (*a)[S], const double (*b)[S], double (*to)[S]) {
-  double r[S][S];
-  for (int i = 0; i < S; ++i)
-    for (int j = 0; j < S; ++j) {
-      r[i][j] = a[i][0] * b[0][j];
-      for (int m = 1; m < S; ++m) r[i][j] += a[i][m] * b[m][j];
-    }
-  for (int i = 0; i < S; ++i)
-    for (int j = 0; j < S; ++j) to[i][j] = r[i][j];
 }
 
 template <class T, class Body>
 __global__ void run_parts(Body body, Scan scan) {
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, row = id / scan.count;
   if (row >= scan.rows) return;
-  body.template run_part<T>(row, scan.rows, Part<Body::Scanned::kState, Body::kBack>(scan, row, id % scan.count));
+  body.template run_part<T>(row, scan.rows, Part<Body::kBack>(scan, row, id % scan.count));
 }
 
-/// The map of stage `k` in every part but the last.
-template <class T, class Body>
-__global__ void gain_parts(Body body, Scan scan, int k) {
-  using Op = typename Body::Scanned;
-  constexpr int S = Op::kState, C = Op::kCoefs;
+/// The offset of stage `k` in every part but the last.
+template <class Op, class T, class Body>
+DSP_HD void offset_of_part(const Body& body, const Rows& rows, const Part<Body::kBack>& part, int k) {
+  constexpr int N = Op::kState, C = Op::kCoefs;
   constexpr bool kBack = Body::kBack;
-  const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, row = id / (scan.count - 1);
-  if (row >= scan.rows) return;
-  const Rows rows{row, scan.rows, scan.channels};
-  const Part<S, kBack> part(scan, row, id % (scan.count - 1));
+  const Scan& scan = part.scan;
+  const int S = states_of<Op::kState>(scan);
   typename Body::template Coefs<T> coefs(body, rows);
-  T s[Body::kMostStages][S] = {}, c[kChunk][C], tile[kChunk];
-  double power[S][S];  // column j of A in row j
-  for (int j = 0; j < S; ++j)
-    for (int i = 0; i < S; ++i) power[j][i] = i == j;
+  T s[Body::kMostStages][N] = {}, c[kChunk][C], tile[kChunk];
+  Replay<Body, Op, T> replay;
   const int from = kBack ? scan.stages - 1 : 0, step = kBack ? -1 : 1;
   for (int q = from; q != k + step; q += step)
     for (int i = 0; i < S; ++i)
@@ -191,164 +101,212 @@ __global__ void gain_parts(Body body, Scan scan, int k) {
     load_tile(body.signal(), rows, t0, n, tile);
     for (int q = from; q != k + step; q += step) {
       coefs.tile(q, t0, n, c);
-      T own[S];
+      replay.run(body, rows, t0, n, c, scan.moving);
+      T own[N] = {};
       for (int i = 0; i < S; ++i) own[i] = s[q][i];
       for (int l = 0; l < n; ++l) {
         const int at = kBack ? n - 1 - l : l;
-        tile[at] = step_or_back<Op, kBack>(c[scan.moving ? at : 0], own, tile[at]);
+        tile[at] = step_or_back<Op, kBack>(c[scan.moving ? at : 0], replay.state(at), replay.input(at), own, tile[at], S);
       }
       for (int i = 0; i < S; ++i) s[q][i] = own[i];
     }
-    for (int l = 0; l < n && scan.moving; ++l) {
-      double wide[C];
-      for (int i = 0; i < C; ++i) wide[i] = double(c[kBack ? n - 1 - l : l][i]);
-      for (int j = 0; j < S; ++j) step_or_back<Op, kBack>(wide, power[j], 0.0);
-    }
   }
-  const Maps<S> maps(scan, 0, row);
-  for (int i = 0; i < S; ++i) maps.offset(part.place, i) = double(s[k][i]);
-  if (!scan.moving) {
-    if (part.place != 0) return;  // one for all: only the last part, and of the adjoint the first, is shorter
-    double base[S][S], wide[C];
-    coefs.tile(k, 0, 1, c);
-    for (int i = 0; i < C; ++i) wide[i] = double(c[0][i]);
-    for (int j = 0; j < S; ++j) {
-      for (int i = 0; i < S; ++i) base[j][i] = i == j;
-      step_or_back<Op, kBack>(wide, base[j], 0.0);
-    }
-    for (std::int64_t n = scan.span; n > 0; n /= 2) {
-      if (n % 2) multiply_maps<S>(power, base, power);
-      multiply_maps<S>(base, base, base);
-    }
-  }
-  for (int i = 0; i < S; ++i)
-    for (int j = 0; j < S; ++j) maps.matrix(part.place, i, j) = power[j][i];
+  const Maps<typename Traits<T>::Double> maps(scan, 0, rows.first);
+  for (int i = 0; i < S; ++i) maps.offset(part.place, i) = cast<typename Traits<T>::Double>(s[k][i]);
 }
 
-/// The maps of level + 1, each of kGroup maps of `level`.
-template <int S>
-__global__ void compose_maps(Scan scan, int level) {
-  const std::int64_t groups = scan.slots(level + 1) - 1;  // the last is nobody's begin
-  const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, row = id / groups, group = id % groups;
-  if (row >= scan.rows) return;
-  const Maps<S> from(scan, level, row), to(scan, level + 1, row);
-  const bool matrix = scan.moving || group == 0;
-  double a[S][S], all[S][S], b[S] = {};
-  for (int i = 0; i < S; ++i)
-    for (int j = 0; j < S; ++j) all[i][j] = i == j;
-  for (std::int64_t slot = group * Scan::kGroup; slot < (group + 1) * Scan::kGroup; ++slot) {
-    double next[S];
-    for (int i = 0; i < S; ++i) {
-      next[i] = from.offset(slot, i);
-      for (int j = 0; j < S; ++j) a[i][j] = from.matrix(slot, i, j);
-      for (int j = 0; j < S; ++j) next[i] += a[i][j] * b[j];
+/// Column `j` of the matrix of stage `k`.
+template <class Op, class T, class Body>
+DSP_HD void column_of_part(const Body& body, const Rows& rows, const Part<Body::kBack>& part, int k, int j) {
+  constexpr int C = Op::kCoefs;
+  constexpr bool kBack = Body::kBack;
+  using Wide = typename Traits<T>::Double;
+  const Scan& scan = part.scan;
+  const int S = states_of<Op::kState>(scan);
+  typename Body::template Coefs<T> coefs(body, rows);
+  T c[kChunk][C];
+  Wide s[Op::kState] = {}, wide[C], at_state[Op::kState] = {};
+  Replay<Body, Op, T> replay;
+  for (int i = 0; i < S; ++i) s[i] = Wide(i == j ? 1 : 0);
+  const std::int64_t chunks = (part.end - part.begin + kChunk - 1) / kChunk;
+  for (std::int64_t m = 0; m < chunks; ++m) {
+    const std::int64_t t0 = part.begin + (kBack ? chunks - 1 - m : m) * kChunk;
+    const int n = int(part.end - t0 < kChunk ? part.end - t0 : kChunk);
+    if (m == 0 || scan.moving) coefs.tile(k, t0, n, c);
+    replay.run(body, rows, t0, n, c, scan.moving);
+    for (int l = 0; l < n; ++l) {
+      const int at = kBack ? n - 1 - l : l;
+      for (int i = 0; i < C; ++i) wide[i] = cast<Wide>(c[scan.moving ? at : 0][i]);
+      for (int i = 0; i < Op::kState && Body::kReplays; ++i) at_state[i] = cast<Wide>(replay.state(at)[i]);
+      step_or_back<Op, kBack>(wide, at_state, cast<Wide>(replay.input(at)), s, Wide(0), S);
     }
-    for (int i = 0; i < S; ++i) b[i] = next[i];
-    if (matrix) multiply_maps<S>(a, all, all);
   }
-  for (int i = 0; i < S; ++i) to.offset(group, i) = b[i];
-  for (int i = 0; i < S; ++i)
-    for (int j = 0; j < S && matrix; ++j) to.matrix(group, i, j) = all[i][j];
+  const Maps<Wide> maps(scan, 0, rows.first);
+  for (int i = 0; i < S; ++i) maps.matrix(part.place, i, j) = s[i];
+}
+
+template <class Op, class T, class Body>
+__global__ void gain_parts(Body body, Scan scan, int k) {
+  const std::int64_t parts = scan.count - 1, maps = scan.varied ? parts : 1;
+  std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  const bool offset = id < scan.rows * parts;
+  if (!offset) id -= scan.rows * parts;
+  const std::int64_t each = offset ? parts : maps, rest = id / each, row = rest % scan.rows, column = rest / scan.rows;
+  if (column >= scan.states) return;
+  const Rows rows{row, scan.rows, scan.channels};
+  // One map for all is that of a part of full length, which the adjoint's first need not be.
+  const Part<Body::kBack> part(scan, row, offset || scan.varied ? id % each : Body::kBack);
+  if (offset)
+    offset_of_part<Op, T>(body, rows, part, k);
+  else
+    column_of_part<Op, T>(body, rows, part, k, int(column));
+}
+
+/// The state after a slot, or what the slot's matrix makes of it alone.
+template <int N, class Wide>
+DSP_HD void move_state(const Scan& scan, const Maps<Wide>& maps, std::int64_t slot, bool offset, Wide* s) {
+  const int S = states_of<N>(scan);
+  Wide next[N] = {};
+  for (int i = 0; i < S; ++i) {
+    next[i] = offset ? maps.offset(slot, i) : Wide(0);
+    for (int j = 0; j < S; ++j) next[i] += maps.matrix(slot, i, j) * s[j];
+  }
+  for (int i = 0; i < S; ++i) s[i] = next[i];
+}
+
+/// The maps of level + 1, each of kGroup maps of `level`, a column a thread.
+template <int N, class Wide>
+__global__ void compose_maps(Scan scan, int level) {
+  const int S = states_of<N>(scan);
+  const std::int64_t groups = scan.slots(level + 1) - 1;  // the last is nobody's begin
+  const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, group = id % groups, rest = id / groups;
+  const std::int64_t row = rest % scan.rows;
+  const int column = int(rest / scan.rows);
+  if (column > S || (column < S && !scan.varied && group != 0)) return;
+  const Maps<Wide> from(scan, level, row), to(scan, level + 1, row);
+  Wide s[N] = {};
+  for (int i = 0; i < S; ++i) s[i] = Wide(i == column ? 1 : 0);
+  for (std::int64_t slot = group * Scan::kGroup; slot < (group + 1) * Scan::kGroup; ++slot)
+    move_state<N>(scan, from, slot, column == S, s);
+  for (int i = 0; i < S; ++i) {
+    if (column == S)
+      to.offset(group, i) = s[i];
+    else
+      to.matrix(group, i, column) = s[i];
+  }
 }
 
 /// The states before the slots of `level`, from those before the groups that they make.
-template <int S>
+template <int N, class Wide>
 __global__ void spread_states(Scan scan, int level, int k) {
+  const int S = states_of<N>(scan);
   const std::int64_t slots = scan.slots(level), groups = (slots + Scan::kGroup - 1) / Scan::kGroup;
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, row = id / groups, group = id % groups;
   if (row >= scan.rows) return;
-  const Maps<S> maps(scan, level, row);
-  double s[S] = {};
+  const Maps<Wide> maps(scan, level, row);
+  Wide s[N] = {};
   if (groups > 1) {
-    const Maps<S> above(scan, level + 1, row);
+    const Maps<Wide> above(scan, level + 1, row);
     for (int i = 0; i < S; ++i) s[i] = above.state(group, 0, i);
   }
   const std::int64_t stop = (group + 1) * Scan::kGroup < slots ? (group + 1) * Scan::kGroup : slots;
   for (std::int64_t slot = group * Scan::kGroup; slot < stop; ++slot) {
     for (int i = 0; i < S; ++i) maps.state(slot, level == 0 ? k : 0, i) = s[i];
-    if (slot + 1 == slots) break;
-    double next[S];
-    for (int i = 0; i < S; ++i) {
-      next[i] = maps.offset(slot, i);
-      for (int j = 0; j < S; ++j) next[i] += maps.matrix(slot, i, j) * s[j];
-    }
-    for (int i = 0; i < S; ++i) s[i] = next[i];
+    if (slot + 1 < slots) move_state<N>(scan, maps, slot, true, s);
   }
 }
 
 /// The sums of the groups of level + 1.
-template <int S>
+template <class Wide>
 __global__ void add_up_sums(Scan scan, int level) {
   const std::int64_t slots = scan.slots(level), groups = scan.slots(level + 1);
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, group = id % groups, rest = id / groups;
   const int total = int(rest / scan.rows);
   const std::int64_t row = rest % scan.rows;
   if (total >= scan.stages * scan.sums) return;
-  const Sums from(scan, S, level, row), to(scan, S, level + 1, row);
-  double sum = 0.0;
+  const Sums<Wide> from(scan, level, row), to(scan, level + 1, row);
+  Wide sum(0);
   const std::int64_t stop = (group + 1) * Scan::kGroup < slots ? (group + 1) * Scan::kGroup : slots;
   for (std::int64_t slot = group * Scan::kGroup; slot < stop; ++slot) sum += from.total(slot, total);
   to.total(group, total) = sum;
 }
 
 /// What a row's sums are for.
-template <class Body>
+template <class Wide, class Body>
 __global__ void finish_sums(Body body, Scan scan) {
-  constexpr int S = Body::Scanned::kState;
   const std::int64_t row = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= scan.rows) return;
   const int top = scan.top();
-  const Sums sums(scan, S, top, row);
+  const Sums<Wide> sums(scan, top, row);
   for (int k = 0; k < scan.stages; ++k) {
-    double total[Body::kSums];
-    for (int q = 0; q < Body::kSums; ++q) {
-      total[q] = 0.0;
+    Wide total[Body::kSums];
+    for (int q = 0; q < scan.sums; ++q) {
+      total[q] = Wide(0);
       for (std::int64_t slot = 0; slot < scan.slots(top); ++slot) total[q] += sums.total(slot, k * scan.sums + q);
     }
-    body.template finish<double>(Rows{row, scan.rows, scan.channels}, k, total);
+    body.template finish<Wide>(Rows{row, scan.rows, scan.channels}, k, total);
   }
 }
 
-template <class Body>
-Scan scan_of(const Body& body) {
-  return {body.rows(), body.signal().size(1), body.signal().size(2), body.stages(), body.sums() ? Body::kSums : 0,
-          body.moves(), body.divisible()};
+/// What parts owe to a frame of a stage.
+template <class Wide, class Body>
+__global__ void finish_frames(Body body, Scan scan) {
+  const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, frame = id % scan.frames, rest = id / scan.frames;
+  const std::int64_t row = rest % scan.rows;
+  const int k = int(rest / scan.rows);
+  if (k < scan.stages) body.template finish_frame<Wide>(Rows{row, scan.rows, scan.channels}, k, frame, scan);
 }
 
-/// Float64 numbers that a call brings for its scan.
-template <class Body>
+/// Numbers in the memory that a call brings for its scan.
+template <class Wide, class Body>
 std::int64_t scan_memory(const Body& body) {
-  const Scan scan = scan_of(body);
-  return scan.count > 1 ? scan.size(Body::Scanned::kState) : 0;
+  const Scan scan(body);
+  return scan.count > 1 ? scan.all() * std::int64_t(sizeof(Wide) / sizeof(double)) : 0;
 }
 
-template <class Real, class Body>
+/// The states before all parts.
+template <class Op, class T, class Body>
+void launch_scan(const Call& call, const Body& body, const Scan& scan) {
+  constexpr int N = Op::kState;
+  using Wide = typename Traits<T>::Double;
+  const std::int64_t rows = scan.rows, parts = rows * (scan.count - 1), columns = scan.states * (scan.varied ? parts : rows);
+  const int top = scan.top();
+  for (int i = 0; i < scan.stages; ++i) {
+    const int k = Body::kBack ? scan.stages - 1 - i : i;
+    launch_threads(call, parts + columns, gain_parts<Op, std::conditional_t<Body::kPrecise, Wide, T>, Body>, body, scan, k);
+    for (int l = 0; l < top; ++l)
+      launch_threads(call, rows * (scan.slots(l + 1) - 1) * (scan.states + 1), compose_maps<N, Wide>, scan, l);
+    for (int l = top; l >= 0; --l) launch_threads(call, rows * scan.slots(l + 1), spread_states<N, Wide>, scan, l, k);
+  }
+}
+
+template <class T, class Body>
 void launch_parts(const Call& call, const Body& body) {
-  constexpr int S = Body::Scanned::kState;
-  Scan scan = scan_of(body);
+  using Wide = typename Traits<T>::Double;
+  Scan scan(body);
   if (scan.rows == 0) return;
   const OnDevice on(call.device);
   if (scan.count > 1) {
-    if (call.scratch.bits != 64 || call.scratch.size[0] < scan.size(S))
+    if (call.scratch.bits != 64 || call.scratch.size[0] < scan_memory<Wide>(body))
       throw std::runtime_error("called without the memory for its scan");
     scan.memory = static_cast<double*>(call.scratch.data);
-    const std::int64_t rows = scan.rows;
-    const int top = scan.top();
-    for (int i = 0; i < scan.stages; ++i) {
-      const int k = Body::kBack ? scan.stages - 1 - i : i;
-      launch_threads(call, rows * (scan.count - 1), gain_parts<std::conditional_t<Body::kPrecise, double, Real>, Body>, body, scan, k);
-      for (int l = 0; l < top; ++l) launch_threads(call, rows * (scan.slots(l + 1) - 1), compose_maps<S>, scan, l);
-      for (int l = top; l >= 0; --l) launch_threads(call, rows * scan.slots(l + 1), spread_states<S>, scan, l, k);
+    bool large = false;
+    if constexpr (requires { typename Body::Large; }) {
+      large = scan.states > Body::Scanned::kState;
+      if (large) launch_scan<typename Body::Large, T>(call, body, scan);
     }
+    if (!large) launch_scan<typename Body::Scanned, T>(call, body, scan);
   }
-  launch_threads(call, scan.rows * scan.count, run_parts<Real, Body>, body, scan);
+  launch_threads(call, scan.rows * scan.count, run_parts<T, Body>, body, scan);
+  if (scan.count == 1) return;
   if constexpr (Body::kSums > 0) {
-    if (scan.count == 1 || scan.sums == 0) return;
-    const int top = scan.top();
+    const int top = scan.sums ? scan.top() : 0;
     for (int l = 0; l < top; ++l)
-      launch_threads(call, scan.rows * scan.stages * scan.sums * scan.slots(l + 1), add_up_sums<S>, scan, l);
-    launch_threads(call, scan.rows, finish_sums<Body>, body, scan);
+      launch_threads(call, scan.rows * scan.stages * scan.sums * scan.slots(l + 1), add_up_sums<Wide>, scan, l);
+    if (scan.sums) launch_threads(call, scan.rows, finish_sums<Wide, Body>, body, scan);
   }
+  if constexpr (Body::kBack && requires { body.owed(); })
+    if (scan.owed) launch_threads(call, scan.rows * scan.stages * scan.frames, finish_frames<Wide, Body>, body, scan);
 }
 
 #endif

@@ -36,7 +36,7 @@ struct Call {
 };
 
 using Kernel = void (*)(const Call&);
-using Memory = std::int64_t (*)(const Call&);
+using Memory = std::int64_t (*)(const Call&, bool dual);
 
 /// The four kernels of an op for one instruction set. The dual ones carry tangents beside values:
 /// they are the forward-mode derivative and, through the adjoint, the second derivative.
@@ -45,7 +45,7 @@ struct KernelTable {
   int arguments, results, workspaces, scratches;
   int chunk;  ///< samples between two kept states: sizes the workspaces
   Kernel forward, backward, forward_dual, backward_dual;
-  Memory scan[2] = {nullptr, nullptr};  ///< float64 numbers that forward and backward want beside their views
+  Memory scan[2] = {nullptr, nullptr};  ///< float64 numbers that forward and backward, plain or dual, want beside their views
 };
 
 enum class Isa : int { kBaseline = 0, kV3 = 1, kV4 = 2 };

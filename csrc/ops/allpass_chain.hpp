@@ -13,7 +13,7 @@ namespace {
 struct AllpassChain {
   static constexpr const char* kName = "allpass_chain";
   static constexpr int kParams = 2, kCoefs = 3, kState = 24;  // most stages; the Python op refuses more
-  static constexpr bool kWide = false, kVariable = true;
+  static constexpr bool kWide = false, kLinear = true, kVariable = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -3,7 +3,7 @@
 // and the coefficients' gradient is -g[t] y[t-1-i] (C.-Y. Yu and G. Fazekas, "Differentiable Time-Varying
 // Linear Prediction in the Context of End-to-End Analysis-by-Synthesis", Interspeech 2024). Nothing is
 // transposed: the lags that lie far enough back are summed with time on the vector registers, the others
-// sample by sample. Up to order two a long row has all its time on the lanes, up to order four on CUDA.
+// sample by sample. Up to order two a long row has all its time on the lanes, up to order 32 on CUDA's threads.
 #pragma once
 
 #include "dsp/op.hpp"
@@ -296,7 +296,7 @@ struct Allpole {
       for (int r = 0; r < R; ++r) {
         const Row row(first + r, x.size(1));
         if (blocks) run_blocks(row, order, done, size, g[r], total[r]);
-        for (int i = 0; !part.whole && i < AllpoleStep::kState; ++i) part.add_up(0, i, i < order ? total[r][i] : Wide(0));
+        for (int i = 0; !part.whole && i < order; ++i) part.add_up(0, i, total[r][i]);
         for (int j = 0; part.first && j < order; ++j) {
           T sum(0);
           for (int i = j; i < order && i - j < length; ++i)

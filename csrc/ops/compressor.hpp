@@ -15,7 +15,7 @@ struct Compressor {
   static constexpr const char* kName = "compressor";
   // threshold_db, ratio, knee_db, attack, release -> threshold_db, 1/ratio - 1, knee_db, attack, release
   static constexpr int kParams = 5, kCoefs = 5, kState = 1;
-  static constexpr bool kWide = false, kLinear = false;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {
@@ -74,7 +74,7 @@ struct Compressor {
 struct HeldCompressor {
   static constexpr const char* kName = "compressor_held";
   static constexpr int kParams = 6, kCoefs = 6, kState = 2;
-  static constexpr bool kWide = false, kLinear = false;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -17,7 +17,7 @@ struct FeedbackCompressor {
   static constexpr int kParams = 7, kCoefs = 7;
   // gain in dB, samples since it last fell, mean square of the output
   static constexpr int kState = 3;
-  static constexpr bool kWide = false, kLinear = false;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true;
   static constexpr double kFloor = 1e-12;  // -120 dB, squared
 
   template <class S>

@@ -17,7 +17,7 @@ struct Gate {
   static constexpr int kParams = 6, kCoefs = 6;
   // gain; 1 where open; samples below the closing level; level before
   static constexpr int kState = 4;
-  static constexpr bool kWide = false, kLinear = false;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

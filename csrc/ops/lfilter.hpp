@@ -1,7 +1,7 @@
 // Direct-form filter of any order with coefficients that may move every sample, as SciPy runs it: each
 // sample scatters what it owes to the outputs after it, s[t+i] += b_i[t] x[t] - a_i[t] y[t]. The adjoint
 // gathers: what y[t] owes is gy[t] - sum_i a_i[t] g[t+i]. It needs inputs and outputs alone. Computed in
-// float64: in float32 a direct form at 20 Hz is 55 dB from the truth. Up to order four CUDA divides rows along time.
+// float64: in float32 a direct form at 20 Hz is 55 dB from the truth. Up to order 32 CUDA divides rows along time.
 #pragma once
 
 #include "dsp/op.hpp"
@@ -134,9 +134,9 @@ struct Lfilter {
         if (a_wanted) gradient(ga, poles.moving, 1, order, rows, t0, n, out, g, a_total, T(-1));
       }
       for (int i = 0; part.first && i < order; ++i) store(gstate, rows, g[i], i);
-      for (int i = 0; !part.whole && i < kTotals; ++i) {
-        part.add_up(0, i, i <= order ? b_total[i] : T(0));
-        part.add_up(0, kTotals + i, i <= order ? a_total[i] : T(0));
+      for (int i = 0; !part.whole && i <= order; ++i) {
+        part.add_up(0, i, b_total[i]);
+        part.add_up(0, order + 1 + i, a_total[i]);
       }
       for (int i = 0; part.whole && i <= order; ++i) {
         if (!zeros.moving) store(gb, rows, b_total[i], i, 0);

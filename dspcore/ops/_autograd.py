@@ -66,12 +66,14 @@ class Forward(torch.autograd.Function):
         op = ctx.op
         wanted = tuple(ctx.needs_input_grad[2:])
         gresults = [g.contiguous() for g in gradients[: op.counts["results"]]]
-        saved = ctx.saved_tensors
+        saved, a = ctx.saved_tensors, op.counts["arguments"]
         if not derivatives_wanted((*saved, *gresults)):
-            a = op.counts["arguments"]
             return None, None, *op.backward(saved[:a], saved[a:], gresults, ctx.attrs, wanted)
-        found = Backward.apply(op, ctx.attrs, wanted, *saved, *gresults)
-        return None, None, *found
+        found = Backward.apply(op, ctx.attrs, wanted, *op.spread(saved[:a]), *saved[a:], *gresults)
+        own = [
+            g if g is None else g.sum_to_size(s.shape) for g, s in zip(found, saved, strict=False)
+        ]
+        return None, None, *own
 
     @staticmethod
     def jvp(ctx: Any, _op: None, _attrs: None, *tangents: Maybe) -> tuple[Any, ...]:
@@ -90,7 +92,7 @@ class Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, op: Op, attrs: tuple[int, ...], *arguments: Tensor) -> tuple[Tensor, ...]:
-        found, n = op.forward(arguments, attrs), op.counts["results"]
+        found, n = op.forward(op.spread(arguments), attrs), op.counts["results"]
         ctx.op, ctx.attrs = op, attrs
         ctx.save_for_backward(*arguments, *found[n:])
         ctx.save_for_forward(*arguments)
@@ -100,8 +102,9 @@ class Eager(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, _op: None, _attrs: None, *tangents: Maybe) -> tuple[Any, ...]:
-        arguments = ctx.saved_tensors
-        return Tangent.apply(ctx.op, ctx.attrs, *arguments, *_typed(arguments, tangents))
+        op, arguments = ctx.op, ctx.saved_tensors
+        moves = op.spread(arguments, _typed(arguments, tangents))
+        return Tangent.apply(op, ctx.attrs, *op.spread(arguments), *moves)
 
 
 class Backward(torch.autograd.Function):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,12 +88,25 @@ class Op:
         n = self.counts["results"]
         if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
             # Somebody traces or counts: the op must be seen.
-            return _compiled.call(self.record.name, arguments, attrs)[:n]
+            return _compiled.call(self.record.name, self.spread(arguments), attrs)[:n]
         if not derivatives_wanted(arguments):
-            return self.forward(arguments, tuple(attrs), keep=False)[:n]
+            return self.forward(self.spread(arguments), tuple(attrs), keep=False)[:n]
         if torch._C._are_functorch_transforms_active():
-            return Forward.apply(self, tuple(attrs), *arguments)[:n]
+            return Forward.apply(self, tuple(attrs), *self.spread(arguments))[:n]
         return Eager.apply(self, tuple(attrs), *arguments)
+
+    def spread(
+        self, arguments: Sequence[Any], tangents: Sequence[Any] | None = None
+    ) -> Sequence[Any]:
+        """The arguments, or their tangents, with those that are shared repeated for all rows."""
+        given = arguments if tangents is None else tangents
+        if not self.record.shared:
+            return given
+        rows = arguments[0].shape[:2]
+        return [
+            a.expand(*rows, *a.shape[2:]) if name in self.record.shared and a is not None else a
+            for name, a in zip(self.names, given, strict=True)
+        ]
 
     def plain(self, *arguments: Maybe) -> bool:
         """Write the results, the last arguments, of a call that is not `watched`.
@@ -197,13 +211,30 @@ class Op:
         wanted: Sequence[bool],
     ) -> tuple[Maybe, ...]:
         """Gradients of the wanted arguments."""
-        scratch = self.fresh(arguments, attrs, "scratches")
+        full = self.spread(arguments)
+        scratch = self.fresh(full, attrs, "scratches")
         out = [
-            torch.empty(a.shape, dtype=a.dtype, device=a.device) if w else None
-            for a, w in zip(arguments, wanted, strict=True)
+            torch.empty(self._gradient_shape(full[0], a, f), dtype=a.dtype, device=a.device)
+            if w
+            else None
+            for a, f, w in zip(arguments, full, wanted, strict=True)
         ]
-        self._run(_BACKWARD, attrs, [*arguments, *kept, *scratch, *gresults, *out])
-        return tuple(out)
+        self._run(_BACKWARD, attrs, [*full, *kept, *scratch, *gresults, *out])
+        return tuple(
+            g.sum((0, 1), keepdim=True) if g is not None and g.shape != a.shape else g
+            for g, a in zip(out, arguments, strict=True)
+        )
+
+    @staticmethod
+    def _gradient_shape(audio: Tensor, given: Tensor, full: Tensor) -> Sequence[int]:
+        """As `full`; of a shared argument the CPU's kernels add up the rows on their lanes."""
+        if given.shape == full.shape or not full.is_cpu:
+            return full.shape
+        module = _native.module("cpu")
+        if not hasattr(module, "lanes"):  # the CUDA kernels, emulated
+            return full.shape
+        lanes = module.lanes(8 * audio.element_size())
+        return [-(-full.shape[0] * full.shape[1] // lanes), 1, *given.shape[2:]]
 
     def forward_dual(
         self, arguments: Sequence[Tensor], tangents: Sequence[Maybe], attrs: tuple[int, ...]

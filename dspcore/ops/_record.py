@@ -29,7 +29,8 @@ class Record:
     Dimensions are words: a letter bound by an argument (`t`), an attribute's name, `chunk` and
     `chunks` (samples between two states kept for the backward pass, and how many there are), a
     number, or a sum of products of those (`d+t`). Tensors named in `precise` are float64 whatever
-    the audio is; the others have the audio's type, which is that of the first argument.
+    the audio is; the others have the audio's type, which is that of the first argument. Arguments
+    in `shared` may come once for all rows, with b = c = 1.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Record:
     scratches: Mapping[str, str] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
     precise: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     public: Callable[..., Any] | None = None
     reference: Callable[..., Tensor] | None = None
     samples: Callable[[torch.Generator], Iterator[Sample]] | None = None

@@ -81,7 +81,9 @@ def sosfilt(
             f"({b}, {c}, k, 6, f) with a hop, for x of shape {tuple(x.shape)}, got {given}"
         )
     k = sos.shape[2]
-    sos = sos.to(torch.float64).expand(b, c, k, 6, sos.shape[4])
+    sos = sos.to(torch.float64)
+    if hop is not None or sos.shape[4] == 1 or sos.shape[:2] != (1, 1):
+        sos = sos.expand(b, c, k, 6, sos.shape[4])
     state = signal_state("sosfilt", state, x, (b, c, k, 2))
     attrs: tuple[int, ...] = ()
     if hop is not None:
@@ -174,6 +176,7 @@ RECORD = record(
         results={"y": "b c t", "state_out": "b c k 2"},
         workspaces={"kept": "b c chunks k 2"},
         precise=frozenset({"sos"}),
+        shared=frozenset({"sos"}),
         public=sosfilt,
         reference=_reference,
         samples=_samples,

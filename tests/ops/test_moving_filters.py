@@ -93,3 +93,38 @@ def test_allpass_chain_solves_its_loop_without_delay() -> None:
     for turns in (0.0, 0.03, 0.2, 0.5):
         h = response(plain, turns)
         assert response(looped, turns) == pytest.approx(h / (1 + 0.8 * h), abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("b", "c", "t"), [(5, 2, 133), (17, 1, 65), (1, 1, 40), (2, 1, 9)])
+def test_sections_for_all_rows_owe_what_all_rows_owe(
+    b: int, c: int, t: int, dtype: torch.dtype
+) -> None:
+    """Rows on the lanes have one gradient together; lanes past the last row add nothing."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(b, c, t, generator=generator, dtype=torch.float64).to(dtype)
+    corner = torch.linspace(500.0, 5_000.0, t, dtype=torch.float64)
+    sections = [ops.design.lowpass(f, 2.0, sample_rate=48_000.0) for f in corner.tolist()]
+    path = torch.stack(sections, -1).reshape(1, 1, 1, 6, t).expand(1, 1, 2, 6, t).contiguous()
+    both = []
+    for rows in (1, b):
+        sos = path.expand(rows, c if rows > 1 else 1, 2, 6, t).clone().requires_grad_()
+        y, after = ops.sosfilt(x, sos)
+        (gradient,) = torch.autograd.grad((y * y).sum() + after.sum(), sos)
+        both.append((y.detach(), gradient.sum((0, 1))))
+    assert torch.equal(both[0][0], both[1][0])
+    peak = both[1][1].abs().max()
+    assert (both[0][1] - both[1][1]).abs().max() < 1e-10 * peak
+
+
+def test_second_derivatives_of_sections_for_all_rows() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 1, 12, generator=generator, dtype=torch.float64).requires_grad_()
+    low = ops.design.lowpass(3_000.0, 1.0, sample_rate=48_000.0).double().reshape(1, 1, 1, 6, 1)
+    sos = low.expand(1, 1, 1, 6, 12).clone().requires_grad_()
+
+    def filtered(x: Tensor, sos: Tensor) -> Tensor:
+        return ops.sosfilt(x, sos)[0]
+
+    assert torch.autograd.gradcheck(filtered, (x, sos), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(filtered, (x, sos))

@@ -1,62 +1,43 @@
-// One sample of an all-pole filter of low order as dsp/scan.hpp runs it: the state is the last outputs, the newest
-// first, and coefficients past the order are 0. The scan runs it in float64 whatever the audio is: outputs near a
+// One sample of an all-pole filter as dsp/scan.hpp runs it: the state is the last outputs, the newest first, and
+// coefficients past the order are 0. The scan runs it in float64 whatever the audio is: outputs near a
 // low corner are almost alike, and what parts would lose there in float32 they would keep.
 #pragma once
 
-#include "dsp/op.hpp"
+#include "ops/shared/any_order.hpp"
 
 namespace dsp {
 namespace {
 
+template <int N>
 struct AllpoleStep {
-  static constexpr int kState = 4, kCoefs = kState;
+  static constexpr int kState = N, kCoefs = N;
 
   template <class T>
-  static DSP_HD T step(const T* c, T* s, T x) {
-    for (int i = kState - 1; i >= 0; --i) x -= c[i] * s[i];
-    for (int i = kState - 1; i > 0; --i) s[i] = s[i - 1];
+  static DSP_HD T step(const T* c, T* s, T x, int order = N) {
+    for (int i = order - 1; i >= 0; --i) x -= c[i] * s[i];
+    for (int i = order - 1; i > 0; --i) s[i] = s[i - 1];
     s[0] = x;
     return x;
   }
   template <class T>
-  static DSP_HD T adjoint(const T* c, const T*, T, T gy, T* gs, T*) {
+  static DSP_HD T adjoint(const T* c, const T*, const T&, T gy, T* gs, T*, int order = N) {
     const T g = gy + gs[0];
-    for (int i = 0; i < kState; ++i) gs[i] = (i + 1 < kState ? gs[i + 1] : T(0)) - c[i] * g;
+    for (int i = 0; i < order; ++i) gs[i] = (i + 1 < order ? gs[i + 1] : T(0)) - c[i] * g;
     return g;
   }
 };
 
 /// What Forward and Backward of an all-pole filter, the body, tell dsp/scan.hpp.
 template <class Body, bool kBackwards>
-struct AllpoleScan {
-  static constexpr bool kScans = true, kBack = kBackwards, kPrecise = true;
-  static constexpr int kMostStages = 1, kSums = kBackwards ? AllpoleStep::kState : 0;
-  using Scanned = AllpoleStep;
+struct AllpoleScan : AnyOrder<Body, AllpoleStep, kBackwards> {
+  static constexpr int kSums = kBackwards ? kMostDivided : 0;
 
-  DSP_HD const Body& body() const { return static_cast<const Body&>(*this); }
+  using AnyOrder<Body, AllpoleStep, kBackwards>::body;
   DSP_HD int order() const { return int(body().a.size(2)); }
-  DSP_HD bool divisible() const { return order() > 0 && order() <= AllpoleStep::kState; }
-  DSP_HD int stages() const { return 1; }
   DSP_HD bool moves() const { return body().a.size(3) != 1; }
-  DSP_HD const Port& signal() const {
-    if constexpr (kBack)
-      return body().gy;
-    else
-      return body().x;
-  }
-  DSP_HD bool sums() const {
-    if constexpr (kBack)
-      return !moves() && body().ga.given();
-    else
-      return false;
-  }
-  template <class T>
-  DSP_HD T entry(const Rows& rows, int, int i) const {
-    if (i >= order()) return T(0);
-    if constexpr (kBack)
-      return body().gstate_out.template load<T>(rows.item(0), rows.channel(0), i);
-    else
-      return body().state.template load<T>(rows.item(0), rows.channel(0), i);
+  DSP_HD int sums() const {
+    if constexpr (kBackwards) return !moves() && this->wanted(body().ga) ? order() : 0;
+    return 0;
   }
   template <class T, class Part>
   DSP_HD void run_part(std::int64_t row, std::int64_t, const Part& part) const {
@@ -73,12 +54,12 @@ struct AllpoleScan {
     const Rows& rows;
 
     DSP_HD Coefs(const Body& body, const Rows& r) : a(body.a), rows(r) {}
-    DSP_HD void tile(int, std::int64_t t0, int n, T (*c)[AllpoleStep::kCoefs]) const {
+    template <int C>
+    DSP_HD void tile(int, std::int64_t t0, int n, T (*c)[C]) const {
       const int order = int(a.size(2));
       const bool moving = a.size(3) != 1;
       for (int m = 0; m < (moving ? n : 1); ++m)
-        for (int i = 0; i < AllpoleStep::kCoefs; ++i)
-          c[m][i] = i < order ? a.template load<T>(rows.item(0), rows.channel(0), i, moving ? t0 + m : 0) : T(0);
+        for (int i = 0; i < C; ++i) c[m][i] = i < order ? load<T>(a, rows, i, moving ? t0 + m : 0) : T(0);
     }
   };
 };
