@@ -41,9 +41,9 @@ REASONS = {
     "expander": "The loop is hardly ever quiet enough to be turned down.",
     "gate": "The loop opens the gate once and never lets it close.",
     "ladder_filter": "A linear ladder takes its drive back exactly; one that saturates does not.",
-    "multiband_compressor": "Twenty-one settings of three compressors that share crossovers. A search "
-    "of 60 s ends in the same place: a local minimum where the low ratio is too high, and threshold, "
-    "make-up and mix make up for it.",
+    "multiband_compressor": "Twenty-one settings of three compressors that share crossovers. A "
+    "search of 60 s ends in the same place: a local minimum where the low ratio is too high, and "
+    "threshold, make-up and mix make up for it.",
 }
 
 

@@ -154,7 +154,7 @@ def main(minutes: float, rounds: int) -> None:
         "",
         "pedalboard takes less of both: the import of torch is nearly all of our start-up and",
         "most of our memory. Of what a minute of sound takes after it, the four effects are about",
-        "0.33 s (the reverb 0.19 s), and reading, the look for NaN, and writing 24 bits about 0.2 s.",
+        "0.33 s (the reverb 0.19 s), and reading, looking for NaN and writing about 0.2 s.",
     ]
     (Path(__file__).parent / "RENDERING.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
