@@ -1,6 +1,9 @@
 // A chain as a plug-in of the DISTRHO Plugin Framework, which makes every format of this one class. It
 // knows the chain by dspcore.h alone; what differs from chain to chain is in DistrhoPluginInfo.h, which
 // `dspcore export` writes.
+#include <cmath>
+#include <limits>
+
 #include "DistrhoPlugin.hpp"
 #include "dspcore.h"
 
@@ -44,8 +47,12 @@ class ChainPlugin : public Plugin {
   float getParameterValue(std::uint32_t index) const override {
     return chain_ ? float(dspcore_get(chain_, int(index))) : 0.0f;
   }
+  /// Hosts have float32 numbers, some of them of the place in the range: what is the default within those is
+  /// the default, exactly, so that it sounds the same whether a host sets it, restores it or leaves it.
   void setParameterValue(std::uint32_t index, float value) override {
-    if (chain_) dspcore_set(chain_, int(index), value);
+    const dspcore_parameter& p = *dspcore_describe(int(index));
+    const double step = (std::fabs(p.start) + p.maximum - p.minimum) * std::numeric_limits<float>::epsilon();
+    if (chain_) dspcore_set(chain_, int(index), std::fabs(value - p.start) <= step ? p.start : value);
   }
 
   void activate() override {

@@ -97,7 +97,7 @@ def export(
         made = translate(rack, channels, root / "csrc", progress)
     out = Path(folder)
     slug = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-    command = [*compiler, *_OPTIONS, f"-I{root / 'csrc'}", f"-I{root / 'bindings'}"]
+    command = [*compiler, *flags(), f"-I{root / 'csrc'}", f"-I{root / 'bindings'}"]
     if march:
         command.append(f"-march={march}")
     with tempfile.TemporaryDirectory(prefix="dspcore-export-") as work:
@@ -165,6 +165,11 @@ def tools(formats: Sequence[str]) -> tuple[list[str], Path]:
             "install it: apt-get install dpf-source, or set DPF to the folder of a copy"
         )
     return compiler, dpf
+
+
+def flags() -> list[str]:
+    """What the compiler is told of every file; the user's own words, in CXXFLAGS, come last."""
+    return [*_OPTIONS, *shlex.split(os.environ.get("CXXFLAGS", ""))]
 
 
 def sources() -> Path:

@@ -137,7 +137,7 @@ def _made_of() -> str:
         found.update(file.read_bytes())
     compiler, _ = build.tools(())
     said = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
-    words = (said.stdout, platform.machine(), _processor(), torch.__version__)
+    words = (said.stdout, *build.flags(), platform.machine(), _processor(), torch.__version__)
     return " ".join((found.hexdigest(), *words))
 
 

@@ -21,13 +21,17 @@ VALUES = {
 
 
 def chain(sample_rate: int = 48_000) -> Chain:
-    """What is exported: a delay line, loops, a look-ahead, a curve, moving gains."""
+    """What is exported: a delay line, loops, a look-ahead, a curve, moving gains.
+
+    The sine's frequency is none that float32 has: a host that rounded it would be heard at -90 dB.
+    """
     return Chain(
         [
             effects.ParametricEQ(sample_rate, low_cut_hz=60.0, peak_2_gain_db=5.0),
             effects.Compressor(sample_rate, threshold_db=-30.0, lookahead="1_ms"),
             effects.Delay(sample_rate, time_ms=37.0, mode="ping_pong"),
             effects.Reverb(sample_rate, decay_mid_s=0.7),
+            effects.RingModulator(sample_rate, frequency_hz=4_000.1, mix=0.3),
         ]
     )
 

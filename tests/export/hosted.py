@@ -27,11 +27,17 @@ def sound(samples: int, channels: int = 2) -> NDArray[np.float32]:
 
 
 def rendered(
-    host: str, identity: str, values: dict[str, float], samples: int, size: int, change: int
+    host: str,
+    identity: str,
+    values: dict[str, float],
+    samples: int,
+    rate: int,
+    size: int,
+    change: int,
 ) -> Any:
     """What the host says of it, its latency, and the sound with `CHANGES` from a block on."""
     audio = sound(samples)
-    instance = hosts.get(host).open(identity, 48_000, size)
+    instance = hosts.get(host).open(identity, rate, size)
     blocks = -(-audio.shape[1] // size)
     names = list(values)
     settings = np.array([[value] * blocks for value in values.values()])
