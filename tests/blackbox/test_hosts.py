@@ -165,6 +165,22 @@ def test_blocks_do_not_change_a_memoryless_effect(child: Isolate) -> None:
         np.testing.assert_allclose(each, outputs[0][:, :samples], atol=1e-7)
 
 
+def test_pedalboard_knows_channels_from_samples_in_the_shortest_blocks(child: Isolate) -> None:
+    steady, *moving = done(child, _shortest, "pedalboard", ZAM["vst3"][1].format("ZamCompX2"))
+    for each in moving:
+        np.testing.assert_array_equal(each, steady)
+
+
+def _shortest(host: str, identity: str) -> Any:
+    audio, outputs = installed.noise(2, 600), []
+    for block in (600, 1, 2):
+        instance = hosts.get(host).open(identity, RATE, block)
+        settings = np.array([[param.default] * (600 // block) for param in instance.info.params])
+        outputs.append(instance.render(audio, settings))
+        instance.close()
+    return outputs
+
+
 def _blocks(identity: str, block: int, samples: int) -> Any:
     return installed.render("lv2", identity, [0.5], block=block, samples=samples)[0]
 

@@ -132,6 +132,9 @@ class PedalboardInstance:
             raw[index].raw_value = scale.raw(float(value))
 
     def _effect(self, audio: Audio) -> Audio:
+        if audio.shape[1] <= audio.shape[0]:
+            # It takes the longer side for the samples, unless an array before has shown it which.
+            self._plugin.process(audio[:, :0], self.sample_rate, self.block, reset=False)
         out = self._plugin.process(
             np.ascontiguousarray(audio), self.sample_rate, self.block, reset=False
         )
