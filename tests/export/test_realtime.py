@@ -1,4 +1,4 @@
-"""Exported convolutions, voices and graphs keep the rules of real time, as a LADSPA chain does."""
+"""Exported chains, convolutions, voices and graphs keep the rules of real time."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from dspcore.export.build import DPF
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what plays a library, and what watches it."""
+    """A folder with what plays a library or a LADSPA plug-in, and what watches it."""
     folder = tmp_path_factory.mktemp("checker")
     for words in (
         ["-shared", "-fPIC", str(HERE / "realtime.c"), "-o", "realtime.so", "-ldl"],
-        [str(HERE / "watched_library.c"), f"-I{ROOT / 'bindings'}", "-o", "watched", "-ldl", "-lm"],
+        [str(HERE / "watched_library.c"), f"-I{ROOT / 'bindings'}", "-o", "c", "-ldl", "-lm"],
+        [str(HERE / "watched.c"), f"-I{DPF}/distrho/src/ladspa", "-o", "ladspa", "-ldl", "-lm"],
     ):
         subprocess.run(["gcc", "-O1", "-fno-builtin", *words], cwd=folder, check=True)
     return folder
 
 
-def watched(checker: Path, library: Path, *more: str) -> str:
+def watched(checker: Path, player: str, library: Path, *more: str) -> str:
     done = subprocess.run(
-        ["./watched", str(library), *more],
+        [f"./{player}", str(library), *more],
         cwd=checker,
         env={"LD_PRELOAD": str(checker / "realtime.so")},
         capture_output=True,
@@ -38,18 +39,20 @@ def watched(checker: Path, library: Path, *more: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fixture", "file"),
+    ("fixture", "player", "file"),
     [
-        ("built_rooms", "librooms.so"),
-        ("built_fm", "libbell.so"),
-        ("built_lead", "libtest_lead.so"),
-        ("built_ducked", "libtest_ducked.so"),
-        ("built_wired", "libtest_wired.so"),
+        ("built", "ladspa", "test_chain-ladspa.so"),
+        ("built", "c", "libtest_chain.so"),
+        pytest.param("built_rooms", "c", "librooms.so", marks=pytest.mark.slow),
+        pytest.param("built_fm", "c", "libbell.so", marks=pytest.mark.slow),
+        pytest.param("built_lead", "c", "libtest_lead.so", marks=pytest.mark.slow),
+        pytest.param("built_ducked", "c", "libtest_ducked.so", marks=pytest.mark.slow),
+        pytest.param("built_wired", "c", "libtest_wired.so", marks=pytest.mark.slow),
     ],
 )
 def test_the_audio_thread_takes_no_memory_and_no_lock(
-    checker: Path, fixture: str, file: str, request: pytest.FixtureRequest
+    checker: Path, fixture: str, player: str, file: str, request: pytest.FixtureRequest
 ) -> None:
     library = request.getfixturevalue(fixture) / file
-    assert watched(checker, library) == "no sins\n"
-    assert watched(checker, library, "sin") == "2 sins, the first a malloc\n"
+    assert watched(checker, player, library) == "no sins\n"
+    assert watched(checker, player, library, "sin") == "2 sins, the first a malloc\n"
