@@ -3,8 +3,9 @@
 Writes bench/EXPORT.md. Every effect is built as a C library, with settings drawn at random, and
 plays a real recording at three sample rates in blocks of 1, 64, 441 and 4096 samples; all
 parameters change on the way. What is counted is the greatest difference to the Python chain in
-float64, over the peak. Beside effects may be named the chains that `dspcore.match` fits, which are
-played in every format and host (bench/export_fitted.py), and ``load``, that of a chain of four.
+float64, over the peak. Beside effects may be named ``load``, that of a chain of four, and what is
+played in every format and host: chains of all effects (``Pack1`` and so on, bench/export_packs.py)
+and those that `dspcore.match` fits (bench/export_fitted.py).
 """
 
 from __future__ import annotations
@@ -12,28 +13,23 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-import dspcore
-from bench import export_fitted
+from bench import export_fitted, export_packs
+from bench.export_everywhere import BLOCKS, RATES, distance_db
+from bench.export_loads import loads, recording
 from dspcore import Chain, effects
 from dspcore.bench.ledger import machine
-from dspcore.effects import Effect
 from dspcore.errors import UserError
 from dspcore.export import export
 from dspcore.export.library import Library
 
 HERE = Path(__file__).parent
 PAGE = HERE / "EXPORT.md"
-RECORDING = HERE.parent.parent / "shared" / "data" / "sonic_pi" / "loop_amen.flac"
-RATES, BLOCKS = (44_100, 48_000, 96_000), (1, 64, 441, 4_096)
 SAMPLES, CHANGE = 16_000, 8_000
-ROUNDS = 7
 Rows = dict[str, list[str]]
 
 #: The tables of the page: what they are called there, their heads, and what is said of them.
@@ -53,23 +49,9 @@ Where a row has a dash it was measured once, while other work ran: its loads are
         """The load of a chain of four, the same way: parametric EQ, compressor with a look-ahead,
 ping-pong delay, reverb. Loads are medians of seven rounds in turn.""",
     ),
+    "packs": (export_packs.HEAD, export_packs.SAID),
     "fitted": (export_fitted.HEAD, export_fitted.SAID),
 }
-
-
-def recording(samples: int) -> NDArray[np.float32]:
-    """The start of a drum loop, stereo."""
-    audio, _ = dspcore.audio.read(RECORDING)
-    audio = audio.expand(2, -1) if audio.shape[0] == 1 else audio[:2]
-    repeats = -(-samples // audio.shape[1])
-    return audio.repeat(1, repeats)[:, :samples].contiguous().numpy()
-
-
-def drawn(cls: type[Effect], seed: int) -> dict[str, float]:
-    """Settings from the middle half of every range."""
-    effect = cls(48_000)
-    p = 0.25 + 0.5 * effect.random(1, torch.Generator().manual_seed(seed))
-    return {name: float(value) for name, value in effect.denormalize(p).items()}
 
 
 def distances(chain: Chain, after: dict[str, float], library: Path) -> list[str]:
@@ -95,33 +77,17 @@ def distances(chain: Chain, after: dict[str, float], library: Path) -> list[str]
                 )
                 plain = torch.cat([single(x[..., :at]), single(x[..., at:], **own)], -1)
             truth = wanted[0].numpy()
-            worst = max(worst, export_fitted.distance_db(np.concatenate(got, 1), truth))
+            worst = max(worst, distance_db(np.concatenate(got, 1), truth))
             if size == BLOCKS[-1]:
-                python = max(python, export_fitted.distance_db(plain[0].numpy(), truth))
+                python = max(python, distance_db(plain[0].numpy(), truth))
     return [f"{worst:.0f}", f"{python:.0f}"]
-
-
-def loads(library: Path, rounds: int = ROUNDS) -> list[str]:
-    """Shares of one core at 48 kHz in blocks of 64: sound, silence after it, and denormals."""
-    sound = np.ascontiguousarray(recording(2 * 48_000))
-    silence = np.zeros_like(sound)
-    noise = np.random.default_rng(0).standard_normal(sound.shape)
-    kinds = (sound, silence, (1e-40 * noise).astype(np.float32))
-    made = Library(library, 48_000)
-    taken: list[list[float]] = [[] for _ in kinds]
-    for _ in range(rounds):
-        for heard, times in zip(kinds, taken, strict=True):
-            begin = time.process_time()
-            made.loop(heard, 64)
-            times.append((time.process_time() - begin) / (heard.shape[1] / 48_000))
-    return [f"{100 * float(np.median(times)):.2f} %" for times in taken]
 
 
 def row(name: str) -> list[str]:
     """One effect."""
     cls = effects.by_name(name)
-    chain = Chain([cls(48_000, **drawn(cls, 1))])
-    after = dict(zip(chain.params, drawn(cls, 2).values(), strict=True))
+    chain = Chain([cls(48_000, **export_packs.drawn(cls, 1))])
+    after = dict(zip(chain.params, export_packs.drawn(cls, 2).values(), strict=True))
     with tempfile.TemporaryDirectory() as folder:
         try:
             (built,) = export(chain, folder, name=name, formats=["c"])
@@ -180,11 +146,13 @@ def page(found: dict[str, Rows]) -> str:
 
 def main(names: list[str]) -> None:
     """Measure what is named, all when nothing is, and write the page."""
-    fitted = export_fitted.chains()
-    every = [cls.name for cls in vars(effects).values() if _is_effect(cls)]
-    for name in names or [*every, "load", *fitted]:
+    fitted, packs = export_fitted.chains(), export_packs.PACKS
+    every = [name for pack in packs.values() for name in pack]
+    for name in names or [*every, "load", *packs, *fitted]:
         if name in fitted:
             table, key, cells = "fitted", name, export_fitted.row(name)
+        elif name in packs:
+            table, key, cells = "packs", name, export_packs.row(name)
         elif name == "load":
             table, key, cells = "load", "four effects", four()
         else:
@@ -193,10 +161,6 @@ def main(names: list[str]) -> None:
         found = read_page()  # as another run may have left it meanwhile
         found[table][key] = cells
         PAGE.write_text(page(found), encoding="utf-8")
-
-
-def _is_effect(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Effect) and thing is not Effect
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""What runs in a child process for `bench.export_fitted`: a host, and none of what trains."""
+"""What runs in a child process for `bench.export_everywhere`: a host, and none of what trains."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +13,16 @@ from dspcore.blackbox import hosts
 def rendered(
     host: str,
     identity: str,
-    before: dict[str, float],
-    after: dict[str, float],
+    values: Sequence[dict[str, float]],
     sound: NDArray[np.float32],
     rate: int,
     size: int,
-    change: int,
+    changes: Sequence[int],
 ) -> NDArray[np.float32]:
-    """The sound in a host whose parameters are others from a block on; in a child process."""
+    """The sound in a host that sets the next of `values` from each block of `changes` on."""
     instance = hosts.get(host).open(identity, rate, size)
-    settings = np.repeat(np.array(list(before.values()))[:, None], -(-sound.shape[1] // size), 1)
-    settings[:, change:] = np.array(list(after.values()))[:, None]
+    blocks = np.searchsorted(changes, np.arange(-(-sound.shape[1] // size)), "right")
+    settings = np.array([list(each.values()) for each in values]).T[:, blocks]
     out = instance.render(sound, settings)
     instance.close()
     return out
