@@ -168,33 +168,24 @@ def test_no_private_name_crosses_a_package() -> None:
 
 
 def test_importing_dspcore_is_light_and_silent() -> None:
-    """CPU seconds beside torch's own; a busy machine takes longer, so the best of three counts."""
+    """What a slow start is made of; how long it takes, docs/style_targets.md says (check 20)."""
     code = (
-        "import gc, sys, time\n"
+        "import gc, sys\n"
         "import torch\n"
         "gc.collect()\n"
         "looks = []\n"
         "gc.callbacks.append(lambda phase, _: looks.append(phase))\n"
-        "begin = time.process_time()\n"
         "import dspcore\n"
-        "own = time.process_time() - begin\n"
         "if looks or not gc.isenabled():\n"
         "    sys.exit('import dspcore looks for garbage in what it imports, or left it off')\n"
         f"heavy = sorted({HEAVY} & set(sys.modules))\n"
-        "sys.exit(f'import dspcore imports {heavy}' if heavy else f'{own:.3f} s')\n"
+        "sys.exit(f'import dspcore imports {heavy}' if heavy else 0)\n"
     )
-    found = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
-            capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.stdout == ""
-        assert done.stderr.endswith(" s\n"), done.stderr
-        found.append(float(done.stderr.split()[0]))
-        if found[-1] < 0.3:
-            return
-    pytest.fail(f"import dspcore takes {found} s beyond torch")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 # --- the built module ---------------------------------------------------------------------------

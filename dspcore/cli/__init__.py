@@ -64,7 +64,7 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt as stop:
-            click.echo("interrupted: what was being written has been removed", err=True)
+            click.echo("interrupted: half-written files were removed, checkpoints kept", err=True)
             ctx.exit(143 if isinstance(stop, Interrupted) else 130)
         except Exception as error:
             if ctx.meta.get("dspcore.debug"):

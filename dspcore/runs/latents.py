@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,20 +78,25 @@ def flat_map(means: NDArray[np.float64], method: str, seed: int) -> NDArray[np.f
     """Two coordinates for each item, (n, d) to (n, 2): principal components, or UMAP.
 
     Raises:
-        UserError: The method is neither, or UMAP is not installed.
+        UserError: As `check_layout`.
     """
+    check_layout(method)
     x = means - means.mean(0)
     if method == "pca":
         return np.asarray(x @ np.linalg.svd(x, full_matrices=False)[2][:2].T)
-    if method != "umap":
+    import umap
+
+    return np.asarray(umap.UMAP(random_state=seed, n_jobs=1).fit_transform(x), np.float64)
+
+
+def check_layout(method: str) -> None:
+    """Raise `UserError` if the method is neither pca nor umap, or UMAP is not installed."""
+    if method not in ("pca", "umap"):
         raise UserError(f"report: a map is made by pca or umap, got {method!r}")
-    try:
-        import umap
-    except ImportError as error:
+    if method == "umap" and find_spec("umap") is None:
         raise UserError(
             "report: UMAP is not installed; run: pip install 'dspcore[umap]', or use the map by pca"
-        ) from error
-    return np.asarray(umap.UMAP(random_state=seed, n_jobs=1).fit_transform(x), np.float64)
+        )
 
 
 def draw_map(figure: Figure, note: dict[str, Any], method: str = "pca", seed: int = 0) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from dspcore import style, train
+from dspcore.runs.latents import check_layout
 from dspcore.style import Budget, Clips, Encoder, PairSource
 from dspcore.style.pretraining import Pretraining, pretrain
 from style_g1.figures import draw_map
@@ -39,6 +40,7 @@ class Study:
         schedule: per-epoch, as in the report, or mixed.
         mapped: Effects of the map.
         mapped_pairs: Of each.
+        layout: How the map is laid out: umap (needs dspcore[umap]) or pca.
         brief: The report alone: encoder, map, a head through that encoder for each of the nine.
         seed: Of everything.
     """
@@ -56,6 +58,7 @@ class Study:
     schedule: str = "per-epoch"
     mapped: list[str] = field(default_factory=list)
     mapped_pairs: int = 500
+    layout: str = "umap"
     brief: bool = False
     seed: int = 0
 
@@ -94,6 +97,7 @@ def main() -> None:
     """Runs all parts that results.json does not have; every one adds to it."""
     study = train.read_config(Study, program="python -m style_g1")
     torch.set_num_threads(1)
+    check_layout(study.layout)
     out = Path(study.out)
     out.mkdir(parents=True, exist_ok=True)
     results = _begun(study, out / "results.json")
@@ -134,7 +138,7 @@ def main() -> None:
         spots = map_of(sources, ears["conv"])
         clock.end("pairs of the map, brightness, depth")
         clock.begin()
-        spots = draw_map(spots, study.unseen, out / "map.png", study.seed)
+        spots = draw_map(spots, study.unseen, out / "map.png", study.layout, study.seed)
         clock.end(f"map ({spots['method']})")
         keep("map", {k: v for k, v in spots.items() if k in ("method", "trustworthiness")})
     if not study.brief and "recognised" not in results:

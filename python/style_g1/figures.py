@@ -9,22 +9,19 @@ import torch
 from torch import Tensor
 
 from dspcore import report
+from dspcore.runs.latents import flat_map
 
 SHADES = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce")
 
 
-def draw_map(spots: dict[str, Any], unseen: list[str], path: Path, seed: int) -> dict[str, Any]:
-    """UMAP (principal components where it is not installed) in two dimensions, as PNG."""
+def draw_map(
+    spots: dict[str, Any], unseen: list[str], path: Path, method: str, seed: int
+) -> dict[str, Any]:
+    """Two dimensions by `method`, pca or umap, as PNG."""
     x = spots["embedding"]
     x = (x - x.mean(0)) / x.std(0).clamp(min=1e-4)
-    try:
-        import umap
-
-        flat = torch.from_numpy(umap.UMAP(random_state=seed, n_jobs=1).fit_transform(x.numpy()))
-        spots["method"] = "UMAP"
-    except ImportError:
-        flat = x @ torch.linalg.svd(x, full_matrices=False)[2][:2].T
-        spots["method"] = "principal components"
+    flat = torch.from_numpy(flat_map(x.numpy(), method, seed))
+    spots["method"] = {"umap": "UMAP", "pca": "principal components"}[method]
     spots["trustworthiness"] = _trust(x, flat)
     names = list(dict.fromkeys(spots["names"]))
 
