@@ -79,8 +79,10 @@ struct MovingStage {
         const std::int64_t at = Port::at(port.value, 0, 0, k, i, t + m), step = port.value.stride[4];
         if (count == kLanes && step == 1 && port.value.bits == 64)
           p[i] = Wide::at(static_cast<const double*>(port.value.data) + at);
-        else
+        else {
+          p[i] = Wide(0);
           for (int l = 0; l < kLanes; ++l) set_lane(p[i], l, Port::read<double>(port.value, at + step * (l < count ? l : count - 1)));
+        }
         params[i][m / kLanes] = p[i];
       }
       Op::prepare(p, c);
