@@ -55,24 +55,22 @@ def envelope(
     if checking_values() and not bool((seconds > 0).all()):
         raise ValueError(f"envelope: seconds must be above 0, got {float(seconds.min())}")
     time = torch.arange(start, start + num_samples, device=levels.device, dtype=torch.float64)
-    down = torch.minimum(time, gate) / sample_rate
-    up = (time - gate).clamp(min=0) / sample_rate
-    level, lasts = levels.double().split(1, 1), seconds.double().split(1, 1)
+    down, up = torch.minimum(time, gate), (time - gate).clamp_(min=0)
+    level, lasts = levels.double().split(1, 1), (seconds.double() * sample_rate).split(1, 1)
     value, begin = level[0], torch.zeros_like(lasts[0])
     for i in range(n):
         if i == held:
             begin = torch.zeros_like(begin)
-        share = _share((((down if i < held else up) - begin) / lasts[i]).clamp(0, 1), curve)
+        # Few passes over the samples, in place: the share is -c u, then what that gives.
+        rate = (-curve if curve else 1.0) / lasts[i]
+        share = ((down if i < held else up) * rate).sub_(begin * rate)
+        share = share.clamp_(min(0.0, -curve), max(0.0, -curve)) if curve else share.clamp_(0, 1)
+        if curve:
+            share = share.expm1_() / math.expm1(-curve)
         # The release begins where the level is by then.
-        value = value + (level[i + 1] - (value if i == held else level[i])) * share
+        value = ((level[i + 1] - (value if i == held else level[i])) * share).add_(value)
         begin = begin + lasts[i]
     return value.expand(-1, num_samples).to(levels.dtype)
-
-
-def _share(u: Tensor, curve: float) -> Tensor:
-    if curve == 0:
-        return u
-    return torch.expm1(-curve * u) / math.expm1(-curve)
 
 
 class Envelope(nn.Module):

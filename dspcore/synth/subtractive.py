@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -83,7 +84,7 @@ class Subtractive(VoiceSynth):
             sample_rate=rate,
             start=notes.age,
         ).unflatten(0, (2, count))
-        hz = (notes.hz * 2 ** (p["vibrato_cents"] * swing / 1200)) / rate
+        hz = (notes.hz * (p["vibrato_cents"] * (math.log(2) / 1200) * swing).exp()) / rate
         width = p["width"].expand(-1, samples)
         level = (1 - p["balance"], p["balance"])
         first, after_1 = ops.oscillator(
@@ -105,7 +106,7 @@ class Subtractive(VoiceSynth):
             + p["lfo_octaves"] * swing
             + p["tracking"] * (notes.pitch - 60) / 12
         )
-        corner = (p["cutoff_hz"] * 2**octaves / rate).clamp(5.0 / rate, _HIGHEST)
+        corner = (p["cutoff_hz"] / rate * (octaves * math.log(2)).exp()).clamp(5.0 / rate, _HIGHEST)
         out, after_ladder = ops.ladder(
             mixed[:, None], corner[:, None], 3.9 * p["resonance"][:, None],
             self.filter, state["ladder"],

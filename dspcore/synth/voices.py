@@ -14,6 +14,9 @@ from dspcore.effects.stream import Value
 from dspcore.notes import Note
 from dspcore.synth.synth import Synth, sizes_of
 
+#: Samples that are computed at a time where no gradient is wanted.
+_BLOCK = 4096
+
 
 @dataclass(frozen=True)
 class Voices:
@@ -63,7 +66,16 @@ class VoiceSynth(Synth):
 
     def play(self, rows: list[tuple[Note, ...]], samples: int, params: dict[str, Tensor]) -> Tensor:
         """Add the voices."""
-        return self._advance({"at": 0, "waiting": rows, "groups": []}, samples, params)[0]
+        state: dict[str, Any] = {"at": 0, "waiting": rows, "groups": []}
+        if torch.is_grad_enabled():
+            return self._advance(state, samples, params)[0]
+        parts = []  # what voices compute on the way then stays in the cache
+        for begin in range(0, samples, _BLOCK):
+            now = slice(begin, min(begin + _BLOCK, samples))
+            local = {n: v if v.shape[1] == 1 else v[:, now] for n, v in params.items()}
+            part, state = self._advance(state, now.stop - begin, local)
+            parts.append(part)
+        return torch.cat(parts, 2)
 
     def step(self, audio: Tensor, state: Any = None, **params: Value) -> tuple[Tensor, Any]:
         """Go on from a state, for as many samples as `audio`, (1, 0, t), has: see `NoteStream`."""

@@ -57,6 +57,15 @@ def test_streaming_is_one_long_block(kind: type[Synth], moving: bool) -> None:
 
 
 @EVERY
+def test_without_a_gradient_it_sounds_as_with_one(kind: type[Synth]) -> None:
+    instrument, p = kind(RATE).double(), quick(kind, 2)
+    p = p[..., None] + (0.5 - p[..., None]) * torch.linspace(0, 1, 50, dtype=torch.float64)
+    sound = instrument.normalized(NOTES, 0.6, p)  # of more than two blocks
+    with torch.no_grad():
+        assert (instrument.normalized(NOTES, 0.6, p) - sound).abs().max() < 1e-12
+
+
+@EVERY
 def test_voices_add_and_items_do_not_hear_each_other(kind: type[Synth]) -> None:
     instrument, p = kind(RATE).double(), quick(kind, 2)
     together = instrument.normalized(NOTES, 0.1, p)
