@@ -29,7 +29,14 @@ from dspcore.patches.playing import (
     targets_of,
 )
 from dspcore.patches.posterior import Draws, Layout, Mixed, Normal, Posterior, from_bins, to_bins
-from dspcore.patches.predictability import VERDICTS, Finding, Report, predictability, verdict
+from dspcore.patches.predictability import (
+    VERDICTS,
+    Finding,
+    Report,
+    predictability,
+    together,
+    verdict,
+)
 from dspcore.patches.recipe import Gates, Recipe
 from dspcore.patches.renderer import ISOLATIONS, Isolation, Renderer, Setting
 from dspcore.patches.sampler import NoteRange, Sampler, check_disjoint, shared_rows, split_key
@@ -127,5 +134,6 @@ __all__ = [
     "summary",
     "targets_of",
     "to_bins",
+    "together",
     "verdict",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Finding:
         slope: Rise of the curve over its last doubling.
         twin: Parameter whose small changes sound most like its own, and the cosine between them.
         swap_db: Movement of the sound when it and its group's twins change places; NaN without.
+        by_seed: The verdict of each seed, where there were several.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Finding:
     slope: float
     twin: tuple[str, float]
     swap_db: float
+    by_seed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,18 @@ class Report:
         good = ("predictable", "gated", "data-limited")
         return [f.name for f in self.findings if f.verdict in good]
 
+    @property
+    def agreement(self) -> float:
+        """Share of the parameters of which every seed says the same; NaN with one seed."""
+        if not all(len(f.by_seed) > 1 for f in self.findings):
+            return math.nan
+        return sum(len(set(f.by_seed)) == 1 for f in self.findings) / len(self.findings)
+
     def facts(self) -> dict[str, Any]:
         """As JSON."""
         plain = [asdict(f) for f in self.findings]
         return {
+            "agreement": _plain(self.agreement),
             "examples": self.examples,
             "renders": self.renders,
             "cpu_seconds": self.cpu_seconds,
@@ -172,6 +182,48 @@ def predictability(
         findings.append(Finding(name, said, why, score=last[i], curve=curve, twin=twin, **facts))
     made = moves.renders + 2 * min(probes, 60) * bool(swaps)
     return Report(findings, made, time.process_time() - begin, len(training))
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """One report of several that differ in their seed: verdicts of the averaged numbers.
+
+    Args:
+        reports: Of the same parameters, and as many examples.
+
+    Returns:
+        Numbers averaged, intervals from the lowest to the highest end, the twin of the first, and
+        the verdict of each seed beside the one of all.
+    """
+    if len(reports) == 1:
+        return reports[0]
+    findings = []
+    for alike in zip(*(report.findings for report in reports), strict=True):
+        first = alike[0]
+        facts = {
+            name: _mean([getattr(f, name) for f in alike])
+            for name in ("entropy_bits", "audible", "sensitivity_db", "heard_r2", "slope")
+        }
+        facts["swap_db"] = _mean([f.swap_db for f in alike])
+        curve = {n: _mean([f.curve[n] for f in alike]) for n in first.curve}
+        values = {f.name: [getattr(x.score, f.name) for x in alike] for f in fields(Score)}
+        score = replace(
+            Score(**{name: _mean(each) for name, each in values.items()}),
+            r2_low=min(values["r2_low"]),
+            r2_high=max(values["r2_high"]),
+        )
+        said, why = verdict(list(curve.values())[-1], twin=first.twin, **facts)
+        findings.append(
+            Finding(
+                first.name, said, why, score=score, curve=curve, twin=first.twin,
+                by_seed=tuple(f.verdict for f in alike), **facts,
+            )
+        )  # fmt: skip
+    return Report(
+        findings,
+        sum(report.renders for report in reports),
+        sum(report.cpu_seconds for report in reports),
+        reports[0].examples,
+    )
 
 
 def verdict(
@@ -290,6 +342,12 @@ def _heard_r2(means: Tensor, truth: Tensor, apart: Tensor) -> Tensor:
     spans = ((t - centre).square() * heard).sum(0).clamp(min=1e-9)
     found = 1 - ((p - t).square() * heard).sum(0) / spans
     return torch.where(heard.sum(0) >= 15, found, torch.full_like(found, math.nan))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are numbers."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _merit(score: Score, layout: Layout, i: int) -> float:

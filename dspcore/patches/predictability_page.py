@@ -29,11 +29,13 @@ def predictability_page(found: Report, synth: str) -> str:
         ("renders", f"{found.renders}"),
         ("CPU minutes", f"{found.cpu_seconds / 60:.1f}"),
     ]
+    if math.isfinite(found.agreement):
+        cards.append(("alike for all seeds", f"{found.agreement:.0%}"))
     picture = report.drawn(lambda canvas: _bars(canvas, found), 0.24 * len(found.findings) + 1)
     verdicts = "\n".join(
         f'<tr><td class="word"><b>{escape(f.name)}</b></td>'
         f'<td class="word" style="color:{_COLORS[f.verdict]}">{f.verdict}</td>'
-        f'<td class="word" style="white-space:normal">{escape(f.why)}</td></tr>'
+        f'<td class="word" style="white-space:normal">{escape(f.why + _by_seed(f))}</td></tr>'
         for f in found.findings
     )
     parts = [
@@ -51,6 +53,11 @@ def predictability_page(found: Report, synth: str) -> str:
     ]
     notes = [f"{name}: {what}." for name, what in VERDICTS.items() if counted[name]]
     return report.page(f"What can be told from the sound of {synth}", parts, notes)
+
+
+def _by_seed(f: Finding) -> str:
+    """What the seeds said, where they did not agree."""
+    return f"; by seed: {', '.join(f.by_seed)}" if len(set(f.by_seed)) > 1 else ""
 
 
 def _numbers(found: Report) -> str:

@@ -83,9 +83,14 @@ def test_tables_carry_the_floors_and_the_oracle(folder: Path) -> None:
 @pytest.mark.slow
 def test_predictability_gives_every_parameter_a_verdict(folder: Path) -> None:
     page = folder / "report.html"
-    run("predictability", folder / "train", "--test", folder / "test", "-o", page, "--steps", 4,
-        "--probes", 3, "--set", "size=small", "--set", "kind=plain")  # fmt: skip
+    said = run(
+        "predictability", folder / "train", "--test", folder / "test", "-o", page, "--steps", 4,
+        "--probes", 3, "--seeds", 2, "--set", "size=small", "--set", "kind=plain",
+    )  # fmt: skip
     found = json.loads(page.with_suffix(".json").read_text())
+    alike = [len(set(p["by_seed"])) == 1 for p in found["parameters"]]
+    assert found["agreement"] == sum(alike) / len(alike)
+    assert "of the verdicts are the same for all 2 seeds" in said
     assert {p["verdict"] for p in found["parameters"]} <= set(patches.VERDICTS)
     assert all(p["why"] for p in found["parameters"])
     assert "Worth estimating" in page.read_text()
