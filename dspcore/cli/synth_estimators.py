@@ -291,7 +291,10 @@ def evaluate(
 @click.option("--run", help="Folder of the training runs, to go on after an interruption.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--seeds", type=click.IntRange(1), default=1, show_default=True,
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
     help="Reports, this seed and those after it, and how far their verdicts agree.",
 )
 @click.option("-o", "--output", required=True, help="Page to write, .html; .json beside it.")

@@ -168,7 +168,7 @@ def predictability(
     for i, name in enumerate(targets.names):
         curve = {n: _merit(found[i], layout, i) for n, found in curves.items()}
         values = list(curve.values())
-        facts = {
+        facts: dict[str, Any] = {
             "entropy_bits": entropy_bits(training.u[:, i], layout.sizes[i]),
             "audible": float((moves.apart[:, i] >= AUDIBLE_DB).double().mean()),
             "sensitivity_db": float(moves.apart[:, i].median()),
@@ -199,7 +199,7 @@ def together(reports: Sequence[Report]) -> Report:
     findings = []
     for alike in zip(*(report.findings for report in reports), strict=True):
         first = alike[0]
-        facts = {
+        facts: dict[str, Any] = {
             name: _mean([getattr(f, name) for f in alike])
             for name in ("entropy_bits", "audible", "sensitivity_db", "heard_r2", "slope")
         }

@@ -49,6 +49,7 @@ class Plain(Backbone):
         size: small, medium or large.
         features: What comes out.
         normed: Whether batches are normalised after every layer.
+        dropout: Share of what comes from all places that is left out while learning.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Plain(Backbone):
         size: str = "medium",
         features: int = 256,
         normed: bool = True,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.features = features
@@ -74,7 +76,7 @@ class Plain(Backbone):
             ]
             before = width
         self.layers = nn.Sequential(*layers)
-        self.out = flattened(self.layers, bands, frames, features, normed)
+        self.out = flattened(self.layers, bands, frames, features, normed, dropout)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(b, bands, frames) to (b, features)."""
@@ -89,9 +91,17 @@ class Residual(Backbone):
         frames: As of `Plain`.
         size: As of `Plain`.
         features: As of `Plain`.
+        dropout: As of `Plain`.
     """
 
-    def __init__(self, bands: int, frames: int, size: str = "medium", features: int = 256) -> None:
+    def __init__(
+        self,
+        bands: int,
+        frames: int,
+        size: str = "medium",
+        features: int = 256,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.features = features
         widths = sizes(size)
@@ -101,7 +111,7 @@ class Residual(Backbone):
         for before, width in pairwise(widths):
             layers += [_Block(before, width, 2), _Block(width, width, 1)]
         self.layers = nn.Sequential(*layers)
-        self.out = flattened(self.layers, bands, frames, features)
+        self.out = flattened(self.layers, bands, frames, features, dropout=dropout)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(b, bands, frames) to (b, features)."""
@@ -162,7 +172,12 @@ class Spectrogram(Backbone):
 
 
 def flattened(
-    layers: nn.Module, bands: int, frames: int, features: int, normed: bool = True
+    layers: nn.Module,
+    bands: int,
+    frames: int,
+    features: int,
+    normed: bool = True,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """From all places of what convolutions give to (b, features)."""
     layers.eval()
@@ -170,7 +185,16 @@ def flattened(
         width = layers(torch.zeros(1, 1, bands, frames)).numel()
     layers.train()
     norm = nn.BatchNorm1d(features) if normed else nn.Identity()
-    return nn.Sequential(nn.Flatten(), nn.Linear(width, features), norm, nn.GELU())
+    return nn.Sequential(_Places(dropout), nn.Linear(width, features), norm, nn.GELU())
+
+
+class _Places(nn.Module):
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x.flatten(1), self.dropout, self.training)
 
 
 def sizes(size: str) -> tuple[int, int, int, int]:

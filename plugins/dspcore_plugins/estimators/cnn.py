@@ -29,6 +29,8 @@ class Cnn(Network):
         masked: As of `Network`.
         proxy: Train a stand-in of the synth beside it, and keep the training clips, which the
             refiner `proxy` and retrieval need; takes half of the budget's steps.
+        dropout: Share of the last convolution's output that is left out at each step.
+        covered: Share of the bands, and of the frames, that is at most covered at each step.
     """
 
     name = "cnn"
@@ -44,11 +46,17 @@ class Cnn(Network):
         optimizer: str = "adamw",
         masked: bool = False,
         proxy: bool = False,
+        dropout: float = 0.0,
+        covered: float = 0.0,
     ) -> None:
         super().__init__(head, size, lr, batch, normalised, optimizer, masked)
         if kind not in ("residual", "plain", "bare"):
             raise UserError(f"cnn: kind must be residual, plain or bare, got {kind!r}")
+        for name, share in (("dropout", dropout), ("covered", covered)):
+            if not 0 <= share < 1:
+                raise UserError(f"cnn: {name} must be from 0 to below 1, got {share!r}")
         self.kind, self.proxy = kind, proxy
+        self.dropout, self.covered = dropout, covered
         self.stand_in: StandIn | None = None
         self.library: Library | None = None
         self.count = 0
@@ -56,8 +64,8 @@ class Cnn(Network):
     def backbone(self) -> Backbone:
         """Plain or residual."""
         if self.kind == "residual":
-            return Residual(*self.shape, self.size)
-        return Plain(*self.shape, self.size, normed=self.kind == "plain")
+            return Residual(*self.shape, self.size, dropout=self.dropout)
+        return Plain(*self.shape, self.size, normed=self.kind == "plain", dropout=self.dropout)
 
     def build(self) -> None:
         """Network, and what stands beside it."""

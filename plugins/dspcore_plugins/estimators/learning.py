@@ -33,16 +33,42 @@ class Net(nn.Module):
         backbone: (b, bands, frames) to (b, features).
         head: From features to a posterior.
         normalised: Whether each band is brought to mean 0 and deviation 1.
+        covered: Share of the bands, and of the frames, that is at most covered while learning.
     """
 
-    def __init__(self, bands: int, backbone: Backbone, head: Head, normalised: bool) -> None:
+    def __init__(
+        self,
+        bands: int,
+        backbone: Backbone,
+        head: Head,
+        normalised: bool,
+        covered: float = 0.0,
+    ) -> None:
         super().__init__()
         self.normalise = Normalised(bands) if normalised else nn.Identity()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self.covered = backbone, head, covered
 
     def features(self, mel: Tensor) -> Tensor:
         """(b, bands, frames) to (b, features)."""
-        return self.backbone(self.normalise(mel.float()))
+        seen = self.normalise(mel.float())
+        if self.training and self.covered:
+            seen = cover(seen, self.covered)
+        return self.backbone(seen)
+
+
+def cover(mel: Tensor, share: float) -> Tensor:
+    """Spectra (b, bands, frames) with a stretch of bands and one of frames, at most `share`, at 0.
+
+    Source: D. Park et al., "SpecAugment", Interspeech 2019.
+    """
+    for axis in (1, 2):
+        size = mel.shape[axis]
+        width = torch.rand(len(mel), 1, device=mel.device) * share * size
+        begin = torch.rand(len(mel), 1, device=mel.device) * (size - width)
+        place = torch.arange(size, device=mel.device) + 0.5
+        open_ = (place < begin) | (place > begin + width)
+        mel = mel * (open_[:, :, None] if axis == 1 else open_[:, None])
+    return mel
 
 
 class Network(Estimator):
@@ -61,6 +87,8 @@ class Network(Estimator):
 
     #: Examples that the collapse alarm asks about, of the training set and of the held-out ones.
     asked: ClassVar[int] = 1000
+    #: As of `Net`.
+    covered: float = 0.0
 
     def __init__(
         self,
@@ -85,7 +113,9 @@ class Network(Estimator):
         """A new network."""
         made = self.backbone()
         head = make_head(self.head, made.features, self.layout)
-        self.net = Net(self.shape[0], made, head, self.normalised)
+        net = Net(self.shape[0], made, head, self.normalised, self.covered)
+        # The layout of convolutions that is fastest on a CPU.
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def module(self) -> nn.Module | None:
         """The network."""
