@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--size", default="medium")
     parser.add_argument("--kind", default="plain")
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--minutes", type=float, default=12.0, help="CPU, of training.")
     parser.add_argument("--targets", type=int, default=32)
     parser.add_argument("--held", type=int, default=500, help="Test patches for parameters.")
@@ -135,7 +136,13 @@ def main() -> None:
     held = patches.examples_of(data, rows=slice(args.clips, None))
     estimators: dict[str, list[Estimator]] = {"cnn": []}
     train_s = []
-    options = {"proxy": True, "size": args.size, "kind": args.kind, "batch": args.batch}
+    options = {
+        "proxy": True,
+        "size": args.size,
+        "kind": args.kind,
+        "batch": args.batch,
+        "dropout": args.dropout,
+    }
     args.steps = args.steps or steps_within(args.minutes, folder, known, held, options)
     print(f"{args.steps} steps", flush=True)
     for seed in range(args.seeds):

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from dspcore import audio, blackbox
-from dspcore.cli import patches, synth_estimators
+from dspcore.cli import patches, synth_estimators, synth_predictability
 from dspcore.cli.effects import facts, show_params
 from dspcore.cli.table import table
 from dspcore.errors import UserError
@@ -158,7 +158,11 @@ def render(
     click.echo(f"{output}: {len(played)} notes, {sound.shape[1] / rate:.2f} s, {rate} Hz, {said}")
 
 
-for _command in (*patches.COMMANDS, *synth_estimators.COMMANDS):
+for _command in (
+    *patches.COMMANDS,
+    *synth_estimators.COMMANDS,
+    synth_predictability.predictability,
+):
     command.add_command(_command)
 
 

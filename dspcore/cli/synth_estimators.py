@@ -1,4 +1,4 @@
-"""``dspcore synth train|estimate|evaluate|predictability``: from a sound back to a patch."""
+"""``dspcore synth train|estimate|evaluate``: from a sound back to a patch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dspcore.files import write_text
 if TYPE_CHECKING:
     from dspcore.patches import Estimator
 
-_WORKERS = click.option(
+WORKERS = click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that render."
 )
-_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 
 
 @click.command()
@@ -32,7 +32,7 @@ _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace outputs tha
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "--output", required=True, help="Checkpoint to write, .safetensors.")
-@_OVERWRITE
+@OVERWRITE
 def train(
     data: str,
     estimator: str,
@@ -59,8 +59,8 @@ def train(
     from dspcore import patches
     from dspcore.patches.recipe import read_recipe
 
-    _fresh([output], overwrite)
-    made = patches.make_estimator(estimator, **_options(settings))
+    check_new([output], overwrite)
+    made = patches.make_estimator(estimator, **given(settings))
     dataset = patches.Dataset(data)
     held = validation or max(1, len(dataset) // 10)
     if held >= len(dataset):
@@ -119,8 +119,8 @@ def train(
 @click.option("--from", "preset", help="A patch.toml to begin with.")
 @click.option("--as-is", is_flag=True, help="Do not transpose or turn the recording up or down.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@_WORKERS
-@_OVERWRITE
+@WORKERS
+@OVERWRITE
 def estimate(
     model: str,
     sound: str,
@@ -149,7 +149,7 @@ def estimate(
 
     folder = Path(output)
     paths = {n: folder / n for n in ("patch.toml", "match.wav", "report.html")}
-    _fresh([str(path) for path in paths.values()], overwrite)
+    check_new([str(path) for path in paths.values()], overwrite)
     learnt, state = patches.load_estimator(model)
     space = patches.ParamSpace.from_json(json.dumps(state["space"]))
     recording, rate = audio.read(sound)
@@ -213,7 +213,7 @@ def estimate(
 @click.option("--each", is_flag=True, help="A table of every parameter for each model, too.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_WORKERS
+@WORKERS
 def evaluate(
     models: tuple[str, ...],
     training: str,
@@ -278,107 +278,7 @@ def evaluate(
         click.echo(table(*found.each_cells(name)))
 
 
-@click.command()
-@click.argument("data")
-@click.option("--test", "testing", required=True, help="Data set of another split.")
-@click.option("--estimator", default="cnn", show_default=True, help="That is trained for it.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of it.")
-@click.option("--rows", type=click.IntRange(20), help="Of DATA, the first.  [default: all]")
-@click.option("--steps", type=click.IntRange(4), default=800, show_default=True)
-@click.option(
-    "--probes", type=click.IntRange(2), default=120, show_default=True, help="Patches probed."
-)
-@click.option("--run", help="Folder of the training runs, to go on after an interruption.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Reports, this seed and those after it, and how far their verdicts agree.",
-)
-@click.option("-o", "--output", required=True, help="Page to write, .html; .json beside it.")
-@_WORKERS
-@_OVERWRITE
-def predictability(
-    data: str,
-    testing: str,
-    estimator: str,
-    settings: tuple[str, ...],
-    rows: int | None,
-    steps: int,
-    probes: int,
-    run: str | None,
-    seed: int,
-    seeds: int,
-    output: str,
-    workers: int,
-    overwrite: bool,
-) -> None:
-    """Say of each parameter whether it can be told from the sound, and why not.
-
-    The verdicts are predictable, data-limited, gated, confounded, symmetric and inaudible. Trains
-    on a quarter, half and all of DATA, and draws single parameters anew in patches of the test set.
-    With several seeds all of that is done for each, verdicts are of the averaged numbers, and the
-    share of parameters of which every seed says the same is told.
-
-    \b
-    Examples:
-        dspcore synth predictability data --test test -o report.html
-        dspcore synth predictability data --test test --seeds 3 -o report.html
-    """
-    from dspcore import patches
-    from dspcore.patches.predictability_page import predictability_page
-    from dspcore.patches.recipe import read_recipe
-    from dspcore.patches.sampler import check_disjoint
-
-    page = Path(output)
-    beside = page.with_suffix(".json")
-    _fresh([str(page), str(beside)], overwrite)
-    known, asked = patches.Dataset(data), patches.Dataset(testing)
-    known.space.check(asked.space, testing)
-    check_disjoint(known.encoded, asked.encoded, testing)
-    examples = patches.examples_of(known, rows=slice(0, rows))
-    held = max(1, len(examples) // 10)
-    options = _options(settings)
-    with read_recipe(Path(testing)).renderer(workers) as renderer:
-        player = patches.Player(renderer)
-        targets, reports = patches.targets_of(asked, player), []
-        for number in range(seed, seed + seeds):
-            folder = run if run is None or seeds == 1 else str(Path(run) / f"seed {number}")
-            each = patches.predictability(
-                lambda: patches.make_estimator(estimator, **options),
-                examples.rows(slice(0, len(examples) - held)),
-                examples.rows(slice(len(examples) - held, None)),
-                targets,
-                player,
-                budget=patches.Budget(steps=steps, seed=number, folder=folder),
-                probes=probes,
-                seed=number,
-                say=lambda text: click.echo(text, err=True),
-            )
-            reports.append(each)
-    found = patches.together(reports)
-    write_text(page, predictability_page(found, known.space.synth))
-    write_text(beside, json.dumps(found.facts(), indent=1) + "\n")
-    click.echo(
-        table(["parameter", "verdict", "why"], [[f.name, f.verdict, f.why] for f in found.findings])
-    )
-    if seeds > 1:
-        split = [f"{f.name} ({', '.join(f.by_seed)})" for f in found.findings]
-        split = [
-            text for text, f in zip(split, found.findings, strict=True) if len(set(f.by_seed)) > 1
-        ]
-        click.echo(
-            f"{found.agreement:.0%} of the verdicts are the same for all {seeds} seeds"
-            + (f"; not those of {', '.join(split)}" if split else "")
-        )
-    click.echo(
-        f"{page}, {beside}: {found.cpu_seconds / 60:.1f} CPU minutes here, {found.renders} renders"
-    )
-
-
-COMMANDS = (train, estimate, evaluate, predictability)
+COMMANDS = (train, estimate, evaluate)
 
 
 def _mean_floor(learnt: Estimator, player: Any, target: Any) -> float:
@@ -391,7 +291,7 @@ def _mean_floor(learnt: Estimator, player: Any, target: Any) -> float:
     return float(METRICS["logmel"](sound, target[None], learnt.frontend.sample_rate))
 
 
-def _options(settings: tuple[str, ...]) -> dict[str, Any]:
+def given(settings: tuple[str, ...]) -> dict[str, Any]:
     """``NAME=VALUE`` as Python has it: numbers, true and false, words."""
     found: dict[str, Any] = {}
     for setting in settings:
@@ -405,7 +305,8 @@ def _options(settings: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _fresh(paths: list[str], overwrite: bool) -> None:
+def check_new(paths: list[str], overwrite: bool) -> None:
+    """Raise where a file exists that may not be replaced."""
     for path in paths:
         if Path(path).exists() and not overwrite:
             raise UserError(f"{path}: exists already; replace with --overwrite")
