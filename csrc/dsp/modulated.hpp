@@ -9,6 +9,7 @@
 //     static constexpr bool kWide;
 //     static constexpr bool kLinear;         // true in state and input: on CUDA one row can use all threads; left out where it is not
 //     static constexpr bool kReplays = true; // where it is not: on CUDA one row's adjoint can
+//     static constexpr bool kSettles = true; // and forwards by Newton's method (dsp/settle.hpp)
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);
@@ -166,7 +167,13 @@ struct Modulated {
     DSP_HD T entry(const Rows& rows, int, int i) const { return load<T>(state, rows, i); }
 
     // As dsp/scan.hpp asks for them.
-    static constexpr bool kScans = Modulated::kScans, kBack = false, kPrecise = false, kReplays = false;
+    static constexpr bool kSettles = [] {
+      if constexpr (requires { Op::kSettles; })
+        return Op::kSettles;
+      else
+        return false;
+    }();
+    static constexpr bool kScans = Modulated::kScans || kSettles, kBack = false, kPrecise = false, kReplays = false;
     static constexpr int kMostStages = 1, kSums = 0;
     using Scanned = Op;
     template <class T>

@@ -9,6 +9,7 @@
 //     static constexpr bool kWide;                    // compute float32 audio in float64
 //     static constexpr bool kLinear;                  // in state and input: one row can use all lanes, and the GPU
 //     static constexpr bool kReplays = true;          // where it is not, but all its states are numbers: the adjoint of one row can
+//     static constexpr bool kSettles = true;          // where it is not: the GPU finds states by Newton's method (dsp/settle.hpp)
 //     template <class S> static DSP_HD void prepare(const S* params, S* coefs);  // no branches
 //     // Where duals of many parameters would be slow: the parameters' adjoint from the coefficients'.
 //     template <class S> static DSP_HD void unprepare(const S* params, const S* gc, S* gp);

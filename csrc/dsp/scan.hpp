@@ -1,4 +1,4 @@
-// Linear recursions on CUDA, divided along time: a part of a row to each thread, so that one long row fills
+// Recursions on CUDA, divided along time: a part of a row to each thread, so that one long row fills
 // the GPU as well as many. A part is an affine map of the state, s -> A s + b, and maps compose (G. Blelloch,
 // "Prefix Sums and Their Applications", 1990; E. Martin and C. Cundy, "Parallelizing Linear Recurrent Neural
 // Nets Over Sequence Length", ICLR 2018). Stage after stage of a cascade,
@@ -15,7 +15,7 @@
 // one that the forward pass has found (kReplays). Maps are float64: an
 // error of A is the same in every part, and in float32 took a 20 Hz corner with Q 10 from -115 to -102 dB. Derivatives along a
 // direction are maps of dual numbers, and go the same way. How
-// rows are divided follows from shapes alone and sums have a fixed order: the same bits every time.
+// rows are divided follows from shapes alone and sums have a fixed order: the same bits every time. What is not linear forwards: dsp/settle.hpp.
 //
 // A body that can be divided has kBack, kPrecise (finds states in float64), kReplays, Scanned (the op) and, where the state can be
 // larger, Large (the same for more), kMostStages, kSums (most totals of a stage that all parts add up to), signal(), divisible(),
@@ -23,18 +23,12 @@
 // what it owes to frames, owed(), frames() and finish_frame<T>.
 #pragma once
 
-#include "dsp/scan_memory.hpp"
+#include "dsp/settle.hpp"
 
 namespace dsp {
 namespace {
 
 #ifdef __CUDACC__
-
-/// States that the loops over a map count: known to the compiler where there are few.
-template <int N>
-DSP_HD int states_of(const Scan& scan) {
-  return N > 4 ? scan.states : N;
-}
 
 /// Signal and states at the samples of a chunk, for the adjoint of a recursion that is not linear: from the state that was kept.
 template <class Body, class Op, class T>
@@ -162,18 +156,6 @@ __global__ void gain_parts(Body body, Scan scan, int k) {
     column_of_part<Op, T>(body, rows, part, k, int(column));
 }
 
-/// The state after a slot, or what the slot's matrix makes of it alone.
-template <int N, class Wide>
-DSP_HD void move_state(const Scan& scan, const Maps<Wide>& maps, std::int64_t slot, bool offset, Wide* s) {
-  const int S = states_of<N>(scan);
-  Wide next[N] = {};
-  for (int i = 0; i < S; ++i) {
-    next[i] = offset ? maps.offset(slot, i) : Wide(0);
-    for (int j = 0; j < S; ++j) next[i] += maps.matrix(slot, i, j) * s[j];
-  }
-  for (int i = 0; i < S; ++i) s[i] = next[i];
-}
-
 /// The maps of level + 1, each of kGroup maps of `level`, a column a thread.
 template <int N, class Wide>
 __global__ void compose_maps(Scan scan, int level) {
@@ -260,30 +242,46 @@ __global__ void finish_frames(Body body, Scan scan) {
 /// Numbers in the memory that a call brings for its scan.
 template <class Wide, class Body>
 std::int64_t scan_memory(const Body& body) {
-  const Scan scan(body);
+  const Scan scan(body, std::is_arithmetic_v<Wide>);
   return scan.count > 1 ? scan.all() * std::int64_t(sizeof(Wide) / sizeof(double)) : 0;
+}
+
+/// The states before all parts of stage `k`, from their maps.
+template <int N, class Wide>
+void launch_maps(const Call& call, const Scan& scan, int k) {
+  const int top = scan.top();
+  for (int l = 0; l < top; ++l)
+    launch_threads(call, scan.rows * (scan.slots(l + 1) - 1) * (scan.states + 1), compose_maps<N, Wide>, scan, l);
+  for (int l = top; l >= 0; --l) launch_threads(call, scan.rows * scan.slots(l + 1), spread_states<N, Wide>, scan, l, k);
 }
 
 /// The states before all parts.
 template <class Op, class T, class Body>
 void launch_scan(const Call& call, const Body& body, const Scan& scan) {
-  constexpr int N = Op::kState;
   using Wide = typename Traits<T>::Double;
   const std::int64_t rows = scan.rows, parts = rows * (scan.count - 1), columns = scan.states * (scan.varied ? parts : rows);
-  const int top = scan.top();
   for (int i = 0; i < scan.stages; ++i) {
     const int k = Body::kBack ? scan.stages - 1 - i : i;
     launch_threads(call, parts + columns, gain_parts<Op, std::conditional_t<Body::kPrecise, Wide, T>, Body>, body, scan, k);
-    for (int l = 0; l < top; ++l)
-      launch_threads(call, rows * (scan.slots(l + 1) - 1) * (scan.states + 1), compose_maps<N, Wide>, scan, l);
-    for (int l = top; l >= 0; --l) launch_threads(call, rows * scan.slots(l + 1), spread_states<N, Wide>, scan, l, k);
+    launch_maps<Op::kState, Wide>(call, scan, k);
   }
+}
+
+/// The same, of what is not linear.
+template <class Op, class T, class Body>
+void launch_settling(const Call& call, const Body& body, const Scan& scan) {
+  for (int round = 0; round < kRounds; ++round) {
+    launch_threads(call, scan.rows * (scan.count - 1), settle_parts<Op, T, Body>, body, scan, round);
+    launch_maps<Op::kState, double>(call, scan, 0);
+  }
+  launch_threads(call, scan.rows * scan.groups(), find_loose<Op::kState>, scan);
+  launch_threads(call, scan.rows, mend_rows<Op, T, Body>, body, scan);
 }
 
 template <class T, class Body>
 void launch_parts(const Call& call, const Body& body) {
   using Wide = typename Traits<T>::Double;
-  Scan scan(body);
+  Scan scan(body, std::is_arithmetic_v<T>);
   if (scan.rows == 0) return;
   const OnDevice on(call.device);
   if (scan.count > 1) {
@@ -295,7 +293,11 @@ void launch_parts(const Call& call, const Body& body) {
       large = scan.states > Body::Scanned::kState;
       if (large) launch_scan<typename Body::Large, T>(call, body, scan);
     }
-    if (!large) launch_scan<typename Body::Scanned, T>(call, body, scan);
+    if constexpr (kSettles<Body>) {
+      if constexpr (std::is_arithmetic_v<T>) launch_settling<typename Body::Scanned, T>(call, body, scan);
+    } else if (!large) {
+      launch_scan<typename Body::Scanned, T>(call, body, scan);
+    }
   }
   launch_threads(call, scan.rows * scan.count, run_parts<T, Body>, body, scan);
   if (scan.count == 1) return;

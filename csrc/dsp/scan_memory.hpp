@@ -11,31 +11,41 @@ namespace {
 
 #ifdef __CUDACC__
 
+/// Is the body what is not linear, forwards?
+template <class Body>
+constexpr bool kSettles = false;
+template <class Body>
+  requires Body::kSettles
+constexpr bool kSettles<Body> = true;
+
 /// How the rows of a call are divided, and where the maps lie in the memory that it brings.
 struct Scan {
   static constexpr std::int64_t kThreads = 1 << 16;  // a Hopper holds 132 x 512 with the registers that a part takes
   static constexpr std::int64_t kMatrices = 1 << 21; // numbers of the parts' matrices: 16 MB
   static constexpr std::int64_t kShortest = 128;     // samples of a part
   static constexpr std::int64_t kFewest = 8;         // parts that are worth three launches more
+  static constexpr std::int64_t kFewestSettling = 256;  // and some forty launches
   static constexpr std::int64_t kGroup = 64;
 
   double* memory;
   std::int64_t rows, channels, length, span, count, frames;
   std::int32_t stages, states, sums, owed;  // of a stage: states, totals, numbers that a part owes to two frames
-  bool moving;  // coefficients
-  bool varied;  // maps: with the coefficients, or with the states of what is not linear
+  bool moving;   // coefficients
+  bool varied;   // maps: with the coefficients, or with the states of what is not linear
+  bool settles;  // what is not linear, forwards: dsp/settle.hpp
 
+  /// `plain`: of numbers, not of duals.
   template <class Body>
-  explicit Scan(const Body& body)
+  Scan(const Body& body, [[maybe_unused]] bool plain)
       : memory(nullptr), rows(body.rows()), channels(body.signal().size(1)), length(body.signal().size(2)), span(length), count(1),
         frames(0), stages(body.stages()), states(body.states()), sums(body.sums()), owed(0), moving(body.moves()),
-        varied(moving || Body::kReplays) {
+        varied(moving || Body::kReplays || kSettles<Body>), settles(kSettles<Body>) {
     if constexpr (Body::kBack && requires { body.owed(); }) owed = body.owed(), frames = owed ? body.frames() : 0;
-    if (!body.divisible() || rows == 0 || stages == 0) return;
+    if (!body.divisible() || rows == 0 || stages == 0 || (settles && !plain)) return;
     std::int64_t most = kThreads / rows;
     if (length / kShortest < most) most = length / kShortest;
     if (varied && kMatrices / (rows * states * states) < most) most = kMatrices / (rows * states * states);
-    if (most < kFewest) return;
+    if (most < (settles ? kFewestSettling : kFewest)) return;
     span = ((length + most - 1) / most + kChunk - 1) / kChunk * kChunk;
     count = (length + span - 1) / span;
   }
@@ -68,7 +78,11 @@ struct Scan {
   DSP_HD std::int64_t maps_and_sums() const { return size(top() + 1) + sums_size(top() + 1); }
   /// Where a part meets a frame: going along time, one of both moves on, so their sum counts the meetings.
   DSP_HD std::int64_t meetings() const { return count + frames; }
-  std::int64_t all() const { return maps_and_sums() + rows * stages * owed * (owed ? meetings() : 0); }
+  /// Groups of parts that have maps.
+  DSP_HD std::int64_t groups() const { return (count - 1 + kGroup - 1) / kGroup; }
+  std::int64_t all() const {
+    return maps_and_sums() + rows * stages * owed * (owed ? meetings() : 0) + (settles ? rows * (states * count + groups()) : 0);
+  }
 };
 
 /// The maps s -> A s + b of one row at a level, and the states before its slots, of which the parts' have a stage.
@@ -92,6 +106,24 @@ struct Maps {
   DSP_HD Wide& offset(std::int64_t slot, int i) const { return b[i * step + slot]; }
   DSP_HD Wide& state(std::int64_t slot, int k, int i) const { return s[(k * states + i) * step + slot]; }
 };
+
+/// States that the loops over a map count: known to the compiler where there are few.
+template <int N>
+DSP_HD int states_of(const Scan& scan) {
+  return N > 4 ? scan.states : N;
+}
+
+/// The state after a slot, or what the slot's matrix makes of it alone.
+template <int N, class Wide>
+DSP_HD void move_state(const Scan& scan, const Maps<Wide>& maps, std::int64_t slot, bool offset, Wide* s) {
+  const int S = states_of<N>(scan);
+  Wide next[N] = {};
+  for (int i = 0; i < S; ++i) {
+    next[i] = offset ? maps.offset(slot, i) : Wide(0);
+    for (int j = 0; j < S; ++j) next[i] += maps.matrix(slot, i, j) * s[j];
+  }
+  for (int i = 0; i < S; ++i) s[i] = next[i];
+}
 
 /// What the slots of a row at a level add to the totals.
 template <class Wide>

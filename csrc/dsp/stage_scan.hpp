@@ -11,7 +11,8 @@ template <class Body, class Op, bool kBackwards>
 struct StageScan {
   static constexpr int C = Op::kCoefs;
   static constexpr bool kReplays = kBackwards && requires { Op::kReplays; };
-  static constexpr bool kScans = (Op::kLinear || kReplays) && !Op::kWide, kBack = kBackwards, kPrecise = false;
+  static constexpr bool kSettles = !kBackwards && requires { Op::kSettles; };
+  static constexpr bool kScans = (Op::kLinear || kReplays || kSettles) && !Op::kWide, kBack = kBackwards, kPrecise = false;
   static constexpr int kMostStages = kMaxStages, kSums = kBackwards ? C : 0;
   using Scanned = Op;
   template <class T>
@@ -25,7 +26,7 @@ struct StageScan {
       return body().x;
   }
   DSP_HD bool framed() const { return body().attrs.value[0] != 0; }
-  DSP_HD bool divisible() const { return !kReplays || stages() == 1; }
+  DSP_HD bool divisible() const { return !(kReplays || kSettles) || stages() == 1; }
   DSP_HD int states() const { return Op::kState; }
   DSP_HD int stages() const { return int(body().params.size(2)); }
   DSP_HD bool moves() const { return framed() || body().params.size(4) != 1; }

@@ -15,7 +15,7 @@ struct Compressor {
   static constexpr const char* kName = "compressor";
   // threshold_db, ratio, knee_db, attack, release -> threshold_db, 1/ratio - 1, knee_db, attack, release
   static constexpr int kParams = 5, kCoefs = 5, kState = 1;
-  static constexpr bool kWide = false, kLinear = false, kReplays = true;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true, kSettles = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

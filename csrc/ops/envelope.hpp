@@ -11,7 +11,7 @@ namespace {
 struct Envelope {
   static constexpr const char* kName = "envelope";
   static constexpr int kParams = 2, kCoefs = 2, kState = 1;
-  static constexpr bool kWide = false, kLinear = false, kReplays = true;
+  static constexpr bool kWide = false, kLinear = false, kReplays = true, kSettles = true;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -16,7 +16,7 @@ struct Ladder {
   static constexpr const char* kName = kSaturated ? "ladder_tanh" : "ladder";
   // cutoff in cycles per sample, feedback, gains of input and stages -> G, k, k G^4, gains
   static constexpr int kParams = 7, kCoefs = 8, kState = 4, kStages = 4;
-  static constexpr bool kWide = false, kLinear = !kSaturated, kReplays = kSaturated;
+  static constexpr bool kWide = false, kLinear = !kSaturated, kReplays = kSaturated, kSettles = kSaturated;
 
   template <class S>
   static DSP_HD void prepare(const S* params, S* c) {

@@ -1,7 +1,7 @@
-"""Linear recursions divided along time, as on a GPU: the emulated CUDA kernels against the CPU's.
+"""Recursions divided along time, as on a GPU: the emulated CUDA kernels against the CPU's.
 
 A row is divided from 1,024 samples on, into parts of 128 or more; more than 64 parts make a second
-level of the scan, more than 4,096 a third.
+level of the scan, more than 4,096 a third. What is not linear is divided forwards from 32,768 on.
 """
 
 from __future__ import annotations
@@ -111,18 +111,24 @@ def numbers(*values: float) -> tuple[Tensor, ...]:
     return tuple(torch.tensor(value, dtype=torch.float64) for value in values)
 
 
-# Forwards they take a row at a time; their adjoints are linear.
+# Their adjoints are linear; forwards the states at the begins of long rows' parts settle in rounds,
+# but for a ladder that howls, which is gone through part after part.
 NOT_LINEAR: dict[str, Case] = {
     "envelope": (ops.envelope, numbers(0.3, 0.01)),
     "saturated": (
         lambda x, f, k, s: ops.ladder(x, f, k, saturated=True, state=s),
         numbers(0.1, 2.5),
     ),
+    "saturated, howling": (
+        lambda x, f, k, s: ops.ladder(3 * x, f, k, saturated=True, state=s),
+        numbers(0.1, 5.0),
+    ),
+    "compressor": (ops.compressor_gain, numbers(-20.0, 4.0, 6.0, 0.02, 0.0005)),
 }
 
 
 def state_of(name: str, b: int, c: int) -> Tensor:
-    if name == "envelope":
+    if name in ("envelope", "compressor"):
         return noise(b, c, seed=4)
     if name.startswith("chain"):
         return noise(b, c, int(name[-1]), seed=4)
@@ -173,7 +179,12 @@ CASES = [
     ("chain 4", (1, 2, 1153)),
     ("chain moving 6", (1, 1, 8449)),
     ("envelope", (2, 1, 1153)),
+    ("envelope", (2, 1, 33_000)),
     ("saturated", (1, 2, 1041)),
+    ("saturated", (1, 1, 33_000)),
+    ("saturated, howling", (1, 1, 33_000)),
+    ("compressor", (2, 1, 1041)),
+    ("compressor", (1, 2, 33_000)),
 ]
 
 
@@ -304,6 +315,49 @@ def test_what_is_not_a_number_touches_nothing_before_it(emulated: Any) -> None:
         y, _ = ops.sosfilt(x, sos)
     assert torch.equal(y[..., :5000], clean[..., :5000])
     assert bool(y[..., 5000:].isnan().all())
+
+
+def swells(t: int) -> Tensor:
+    """Noise that comes and goes, and is silent for a while."""
+    time = torch.arange(t, dtype=torch.float64)
+    return noise(1, 1, t) * (1.0001 - torch.cos(time / 3000)) * (time % 20_000 > 4000)
+
+
+@pytest.mark.parametrize("release", [0.1, 1e-3, 2e-5])
+@pytest.mark.parametrize("attack", [1.0, 0.02, 5e-4])
+def test_smoothers_settle_whatever_their_times(
+    attack: float, release: float, emulated: Any
+) -> None:
+    x, controls = swells(70_000).abs(), numbers(attack, release)
+    both = []
+    for module in (_native.module("cpu"), emulated):
+        with kernels(module):
+            both.append(ops.envelope(x, *controls))
+    for a, b in zip(*reversed(both), strict=True):
+        assert relative_db(a, b) < -220
+
+
+def test_a_direction_of_a_long_smoother_goes_row_by_row(emulated: Any) -> None:
+    x, controls = swells(33_000), numbers(-20.0, 4.0, 6.0, 0.02, 0.0005)
+    both = []
+    for module in (_native.module("cpu"), emulated):
+        with kernels(module):
+            gain = torch.func.jvp(
+                lambda x: ops.compressor_gain(x, *controls)[0], (x,), (torch.ones_like(x),)
+            )
+        both.append(gain)
+    for a, b in zip(*reversed(both), strict=True):
+        assert relative_db(a, b) < -220
+
+
+def test_what_is_not_a_number_in_a_smoother_touches_nothing_before_it(emulated: Any) -> None:
+    x, controls = swells(33_000).abs(), numbers(0.02, 0.0005)
+    with kernels(emulated):
+        clean, _ = ops.envelope(x, *controls)
+        x[..., 15_000] = math.nan
+        y, _ = ops.envelope(x, *controls)
+    assert torch.equal(y[..., :15_000], clean[..., :15_000])
+    assert bool(y[..., 15_000:].isnan().all())
 
 
 def emulated_memory(module: Any, x: Tensor, sos: Tensor) -> int:
