@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dspcore.ops import _frames
+from dspcore.ops import _frames, _parts
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
 
@@ -58,7 +58,17 @@ def sinusoids(
         raise ValueError(f"sinusoids: phase must be {(b, k)}, got {tuple(phase.shape)}")
     if hop > 1 or frequencies.dtype != torch.float32:  # read as they are, a copy would cost as much
         frequencies = frequencies.to(torch.float64)
-    y, after = _OP(amplitudes, frequencies, phase.to(torch.float64), attrs=(hop, start, t))
+    phase = phase.to(torch.float64)
+    part = _frames.needed(f, t, hop, start)
+    size = _parts.frames_of_a_part(amplitudes, b, part.stop - part.start, hop)
+    if t and size:
+        start -= part.start * hop
+        divided = _parts.divide(
+            amplitudes[..., part], frequencies[..., part], phase, t, hop, start, size
+        )
+        rows, _ = _OP(*divided[:3], attrs=(hop, 0, size * hop))
+        return rows.reshape(b, -1)[:, start : start + t], divided.after
+    y, after = _OP(amplitudes, frequencies, phase, attrs=(hop, start, t))
     return y, after
 
 

@@ -1,0 +1,65 @@
+"""Banks of partials on CUDA: long rows of frames become more rows of fewer frames.
+
+A thread works on a row, and a GPU wants tens of thousands of them. The phases at the parts' starts
+are a sum over the frames before, known without running the kernel.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dspcore.ops import _frames
+
+THREADS = 1 << 16
+SHORTEST = 64  # samples of a part
+
+
+def frames_of_a_part(like: Tensor, rows: int, frames: int, hop: int) -> int:
+    """How many frames of a row go into a part; 0 where rows are better left whole."""
+    if not like.is_cuda or rows == 0:
+        return 0
+    parts = min(THREADS // rows, frames * hop // SHORTEST)
+    return -(-frames // parts) if parts > 1 else 0
+
+
+class Parts(NamedTuple):
+    """Rows in parts: (b, ...) becomes (b * parts, ...)."""
+
+    amplitudes: Tensor  # (b * parts, k, size + 1): frames of the part, and the one after it
+    frequencies: Tensor  # the same
+    phase: Tensor  # at the parts' starts, (b * parts, k) float64
+    after: Tensor  # and after the last sample, (b, k)
+
+
+def divide(
+    amplitudes: Tensor, frequencies: Tensor, phase: Tensor, t: int, hop: int, start: int, size: int
+) -> Parts:
+    """Parts of `size` frames of t samples from `start`, which lies in the first frame.
+
+    Arguments as the kernel has them: (b, k, f), the same, (b, k).
+    """
+    frames = (start + t - 1) // hop + 1
+    parts = -(-frames // size)
+    a, f = (_windows(v, parts, size) for v in (amplitudes, frequencies))
+    # Frames add hop f_i + (f_{i+1} - f_i) (hop - 1) / 2 cycles; the second halves cancel inside.
+    begin, end = f[..., 0].to(torch.float64), f[..., size].to(torch.float64)
+    turned = hop * f[..., :size].sum(-1, dtype=torch.float64) + (end - begin) * ((hop - 1) / 2)
+    rise = f[..., 0, 1].to(torch.float64) - begin[..., 0]
+    first = phase - (begin[..., 0] * start + rise * (start * (start - 1) / (2 * hop)))
+    at = torch.cat([first[..., None], first[..., None] + turned.cumsum(-1)[..., :-1]], -1)
+    last = (frames - 1) // size
+    rest = start + t - last * size * hop
+    _, after = _frames.phases(f[..., last, :].to(torch.float64), at[..., last], rest, hop, 0)
+    a, f, at = (v.movedim(2, 1).flatten(0, 1) for v in (a, f, at))
+    return Parts(a, f, at, after)
+
+
+def _windows(v: Tensor, parts: int, size: int) -> Tensor:
+    """(b, k, parts, size + 1), of frames (b, k, f); the last frame stays."""
+    missing = parts * size + 1 - v.shape[-1]
+    if missing > 0:
+        v = torch.cat([v, v[..., -1:].expand(*v.shape[:-1], missing)], -1)
+    return v.unfold(-1, size + 1, size)[..., :parts, :]
