@@ -169,7 +169,7 @@ def sample(
 
 @command.command()
 @click.argument("run")
-@click.option("-o", "--output", required=True, help="TorchScript file to write, .ts.")
+@click.option("-o", "--output", required=True, help="TorchScript file to write, .ts; or .onnx.")
 @click.option("--axes", help="Latents that encode wrote: export along their principal axes.")
 @click.option(
     "--keep",
@@ -178,17 +178,26 @@ def sample(
 )
 @click.option("--which", help="Checkpoint: best, latest, represent-end.")
 def export(run: str, output: str, axes: str | None, keep: float | None, which: str | None) -> None:
-    """Write the autoencoder of a RUN as TorchScript, with the methods encode and decode.
+    """Write the autoencoder of a RUN as TorchScript, with the methods encode and decode, or ONNX.
 
     The noise of the decoder is a loop of some seconds, so that the same latent gives the same
-    sound. What was written is compared with the model at another length before it appears.
+    sound. What was written is compared with the model at another length before it appears. Of
+    -o hits.onnx come two files, hits.encode.onnx and hits.decode.onnx.
 
     \b
     Examples:
         dspcore latent export run/ -o hits.ts
         dspcore latent export run/ -o hits.ts --axes latents/ --keep 0.99
+        dspcore latent export run/ -o hits.onnx
     """
-    from dspcore.latent import Codec, export_codec, load_latent, principal_axes, read_latents
+    from dspcore.latent import (
+        Codec,
+        export_codec,
+        export_onnx,
+        load_latent,
+        principal_axes,
+        read_latents,
+    )
 
     model = load_latent(run, which)
     turned, centre = None, None
@@ -200,7 +209,8 @@ def export(run: str, output: str, axes: str | None, keep: float | None, which: s
     elif keep is not None:
         raise UserError("--keep: give the latents to find axes in, too (--axes)")
     codec = Codec(model, turned, centre)
-    export_codec(codec, output)
+    written = export_onnx if output.endswith(".onnx") else export_codec
+    written(codec, output)
     click.echo(
         f"{output}: {codec.axes.shape[1]} of {model.dims} dimensions, a frame of {model.hop} "
         f"samples at {model.sample_rate} Hz"

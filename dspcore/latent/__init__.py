@@ -29,6 +29,7 @@ from dspcore.latent.items import Batches, DataConfig, LatentData, open_data
 from dspcore.latent.judge import judge_prior, sound_features
 from dspcore.latent.latents import Latents, decoded, encoded, read_latents, write_latents
 from dspcore.latent.machine import Machine, PhaseConfig
+from dspcore.latent.onnx_files import export_onnx
 from dspcore.latent.pqmf import PQMF
 from dspcore.latent.prior import Prior, PriorConfig, fit_prior, load_prior
 from dspcore.latent.restart import Restarted, Try, restart
@@ -80,6 +81,7 @@ __all__ = [
     "deviations",
     "encoded",
     "export_codec",
+    "export_onnx",
     "fit_latent",
     "fit_prior",
     "fraction_under",

@@ -53,10 +53,7 @@ def augmented(batch: dict[str, Tensor], config: AugmentConfig, seed: int) -> dic
         for sound, n, octave in zip(audio, length.tolist(), octaves.tolist(), strict=True):
             speed = 2.0 ** (config.speed_octaves * (2 * octave - 1))
             samples = max(1, round(n / speed))
-            # Linear interpolation: what it dulls and folds does no harm in what is learnt from.
-            moved = functional.interpolate(
-                sound[None, :, :n], size=samples, mode="linear", align_corners=False
-            )[0, :, :t]
+            moved = resampled(sound[:, :n], samples)[:, :t]
             made.append(functional.pad(moved, (0, t - moved.shape[1])))
             lengths.append(min(samples, t))
         audio, length = torch.stack(made), torch.tensor(lengths)
@@ -69,3 +66,17 @@ def augmented(batch: dict[str, Tensor], config: AugmentConfig, seed: int) -> dic
     if config.polarity:
         gain = torch.where(signs < 0.5, -gain, gain)
     return {**batch, "audio": audio * gain[:, None, None], "length": length}
+
+
+def resampled(sound: Tensor, samples: int) -> Tensor:
+    """All of a sound (c, n) in another number of samples, band-limited, by its spectrum.
+
+    Silence is added behind it for the ringing of its ends to fall into.
+    """
+    n = sound.shape[1]
+    padded = n + max(256, n // 8)
+    padded += -padded % 256
+    longer = max(2, 2 * round(padded * samples / n / 2))
+    spectrum = torch.fft.rfft(sound, padded)
+    made = torch.fft.irfft(spectrum, longer) * (longer / padded)
+    return made[:, :samples]

@@ -95,9 +95,7 @@ def export_codec(codec: Codec, path: str | Path) -> Path:
     """
     model = codec.model
     codec.eval()
-    audio = torch.randn(
-        2, model.audio_channels, 24 * model.hop, generator=torch.Generator().manual_seed(0)
-    )
+    audio = sample(codec)
     with warnings.catch_warnings(), torch.no_grad():
         # TorchScript is what hosts load; torch would rather have another format.
         warnings.simplefilter("ignore")
@@ -117,7 +115,15 @@ def export_codec(codec: Codec, path: str | Path) -> Path:
                     "another length; its traceable() must return a copy that depends on no length"
                 )
     target = Path(path)
-    about = {
+    with replacing(target) as file:
+        torch.jit.save(traced, file, {"codec.json": json.dumps(about(codec))})
+    return target
+
+
+def about(codec: Codec) -> dict[str, Any]:
+    """What a program must know of an exported codec: rate, channels, frame, delay, dims, hash."""
+    model = codec.model
+    return {
         "sample_rate": model.sample_rate,
         "audio_channels": model.audio_channels,
         "hop": model.hop,
@@ -125,6 +131,10 @@ def export_codec(codec: Codec, path: str | Path) -> Path:
         "dims": codec.axes.shape[1],
         "encoder": model.encoder_hash(),
     }
-    with replacing(target) as file:
-        torch.jit.save(traced, file, {"codec.json": json.dumps(about)})
-    return target
+
+
+def sample(codec: Codec) -> Tensor:
+    """Two sounds of 24 frames for a codec to be traced with."""
+    model = codec.model
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn(2, model.audio_channels, 24 * model.hop, generator=draw)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from dspcore import latent, train
 from dspcore.cli import main
 from dspcore.errors import UserError
-from dspcore.latent import BandVAE, Codec, export_codec, principal_axes
+from dspcore.latent import BandVAE, Codec, export_codec, export_onnx, principal_axes
 
 # TorchScript is what hosts load, though torch would rather have another format.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
@@ -47,6 +48,29 @@ def test_what_is_exported_says_what_the_model_says(options: Any, tmp_path: Path)
         torch.testing.assert_close(z, model.encode(sound).mean, rtol=0, atol=1e-5)
         torch.testing.assert_close(played.decode(z), model.decode(z), rtol=0, atol=1e-5)
         assert torch.equal(played(sound), played(sound))  # noise and all
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"causal": True}, {"channels": "ms"}, {"channels": "dual", "bottleneck": "rvq"}],
+    ids=["causal", "ms", "dual-rvq"],
+)
+def test_onnx_says_what_the_model_says(options: Any, tmp_path: Path) -> None:
+    model = BandVAE(8_000, **TINY, **options).eval()
+    codec = Codec(model)
+    encode, decode = (
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        for path in export_onnx(codec, tmp_path / "codec.onnx")
+    )
+    about = json.loads(encode.get_modelmeta().custom_metadata_map["codec.json"])
+    assert (about["hop"], about["dims"], about["encoder"]) == (model.hop, 8, model.encoder_hash())
+    sound = torch.randn(3, model.audio_channels, 39 * model.hop)
+    (z,) = encode.run(None, {"audio": sound.numpy()})
+    (made,) = decode.run(None, {"latent": z})
+    with torch.no_grad():
+        wanted = model.encode(sound).mean
+        torch.testing.assert_close(torch.from_numpy(z), wanted, rtol=0, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(made), codec.decode(wanted), rtol=0, atol=1e-4)
 
 
 def test_the_original_stays_as_it_was() -> None:
@@ -96,6 +120,11 @@ def test_a_model_that_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="is not that of the autoencoder at another length"):
         export_codec(Codec(Short(8_000, **TINY)), tmp_path / "codec.ts")
     assert not (tmp_path / "codec.ts").exists()
+    with pytest.raises(RuntimeError, match="band autoencoder cannot be written as ONNX"):
+        export_onnx(Codec(Short(8_000, **TINY)), tmp_path / "codec.onnx")
+    assert not list(tmp_path.glob("*.onnx"))
+    with pytest.raises(UserError, match=r"must end in \.onnx"):
+        export_onnx(Codec(BandVAE(8_000, **TINY)), tmp_path / "codec.pt")
 
 
 def test_the_command_writes_a_codec_along_axes(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from dspcore import audio, data
 from dspcore.errors import UserError
 from dspcore.latent import AugmentConfig, Batches, DataConfig, open_data
+from dspcore.latent.augment import resampled
 
 RATE, HOP = 8_000, 128
 
@@ -57,6 +58,17 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(folder: Path, tmp_path: Pa
     for sound, length in zip(first["audio"], first["length"].tolist(), strict=True):
         assert 0 < length <= clips.samples
         assert float(sound[:, length:].abs().sum()) == 0
+
+
+@pytest.mark.parametrize("samples", [3_000, 4_000, 5_701])
+def test_another_speed_neither_dulls_nor_folds(samples: int) -> None:
+    n, cycles = 4_000, 1_200
+    tone = torch.sin(2 * torch.pi * cycles * (torch.arange(n) / n))[None]
+    wanted = torch.sin(2 * torch.pi * cycles * (torch.arange(samples) / samples))
+    found = resampled(tone, samples)
+    assert found.shape == (1, samples)
+    inside = slice(samples // 8, -samples // 8)
+    torch.testing.assert_close(found[0, inside], wanted[inside], rtol=0, atol=0.02)
 
 
 def test_what_is_done_to_a_clip_is_within_its_limits(folder: Path, tmp_path: Path) -> None:
