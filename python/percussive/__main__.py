@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dspcore import audio, data, latent, train
 from dspcore.latent.diagnostics import yardsticks
-from percussive.stereo import compare, table
+from percussive.stereo import KINDS, compare, table
 
 FAMILIES = ("bd", "drum", "elec", "glitch", "hat", "perc", "sn", "tabla")
 
@@ -28,9 +28,11 @@ class Study:
         model: Settings of the model, a TOML file.
         longest_s: Longer sounds are no hits.
         tag: Only the hits of this tag: snares, or a family; all when empty.
+        steps: Of the model; 0 as its file says. Its schedules are stretched with it.
         prior_steps: Of the prior; 0 for none.
-        stereo_steps: Of each of the three stereo models; 0 leaves them out.
+        stereo_steps: Of each of the stereo models; 0 leaves them out.
         stereo_seeds: How often each is trained.
+        stereo_kinds: Which: lr, ms, dual; the others are compared with the first.
         train: Train the model; otherwise only what comes after it is done.
     """
 
@@ -39,9 +41,11 @@ class Study:
     model: str = str(Path(__file__).with_name("config.toml"))
     longest_s: float = 1.2
     tag: str = ""
+    steps: int = 0
     prior_steps: int = 400
     stereo_steps: int = 250
     stereo_seeds: int = 1
+    stereo_kinds: list[str] = field(default_factory=lambda: list(KINDS))
     train: bool = True
 
 
@@ -101,6 +105,14 @@ def new_hits(study: Study, run: latent.LatentRun, model: latent.Autoencoder) -> 
     return latent.judge_prior(model, prior, latents, real, count=len(real))
 
 
+def stretch(config: latent.LatentConfig, steps: int) -> None:
+    """Another number of steps, with the schedules of rate and divergence."""
+    times = steps / config.fit.steps
+    config.fit.steps, config.beta.steps = steps, round(times * config.beta.steps)
+    schedule = config.fit.optimizer.schedule
+    schedule.points = [(round(times * step), factor) for step, factor in schedule.points]
+
+
 def main() -> None:
     """Train, measure, sample, compare."""
     study = train.read_config(Study, program="percussive")
@@ -109,6 +121,8 @@ def main() -> None:
     found: dict[str, Any] = {}
     config = train.read_config(latent.LatentConfig, ["--config", study.model])
     config.fit = replace(config.fit, folder=str(out / "run"), resume=True)
+    if study.steps:
+        stretch(config, study.steps)
     config.data.source = str(
         manifest(
             study,
@@ -129,7 +143,9 @@ def main() -> None:
             "stereo.jsonl",
             lambda row: row.channels == 2 and row.seconds <= study.longest_s,
         )
-        found["stereo"] = compare(path, out, study.stereo_steps, study.stereo_seeds)
+        found["stereo"] = compare(
+            path, out, study.stereo_steps, study.stereo_seeds, study.stereo_kinds
+        )
         print(table(found["stereo"]))
     (out / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))

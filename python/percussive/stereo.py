@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
+from scipy import stats
 from torch import Tensor
 
 from dspcore import latent, train
@@ -15,24 +17,28 @@ from dspcore import latent, train
 KINDS = {"lr": 8, "ms": 8, "dual": 4}
 
 
-def compare(manifest: Path, out: Path, steps: int, seeds: int = 1) -> dict[str, dict[str, Any]]:
-    """Three small models on the same stereo hits, with 48 bits for every frame of 256 samples.
+def compare(
+    manifest: Path, out: Path, steps: int, seeds: int = 1, kinds: Sequence[str] = tuple(KINDS)
+) -> dict[str, dict[str, Any]]:
+    """Small models on the same stereo hits, with 48 bits for every frame of 256 samples.
+
+    Each seed has other weights, another order, and holds out other hits.
 
     Returns:
         Of each kind the bits of a frame and, seed by seed and hit by hit, distance and error of the
         width.
     """
     found: dict[str, dict[str, Any]] = {}
-    for seed, (kind, stages) in product(range(seeds), KINDS.items()):
+    for seed, kind in product(range(seeds), kinds):
         config = latent.LatentConfig(
-            data=latent.DataConfig(str(manifest), valid=0.2, seconds=0.25, batch_size=6),
+            data=latent.DataConfig(str(manifest), valid=0.2, seconds=0.25, batch_size=6, seed=seed),
             options={
                 "channels": kind,
                 "size": "nano",
                 "dims": 16,
                 "ratios": [4, 4],
                 "bottleneck": "rvq",
-                "bottleneck_options": {"stages": stages, "size": 64, "decay": 0.95},
+                "bottleneck_options": {"stages": KINDS[kind], "size": 64, "decay": 0.95},
             },
             distance=latent.DistanceConfig([1024, 256], [32]),
             fit=train.FitConfig(
@@ -83,15 +89,19 @@ def width_db(sounds: Tensor) -> Tensor:
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
-    """As Markdown; behind each number how it differs from that of left and right, hit by hit."""
+    """As Markdown; behind each number how it differs from the first's, hit by hit.
+
+    The differences are with their 95 % interval, of Student's t over hits and seeds.
+    """
+    first = next(iter(found))
     lines = ["| channels | bits of a frame | distance | width error, dB |", "|---|---|---|---|"]
     for kind, row in found.items():
         cells = []
         for name in ("distance", "width_error_db"):
             mean = torch.tensor(row[name]).mean()
-            apart = torch.tensor(row[name]) - torch.tensor(found["lr"][name])
-            error = apart.std() / len(apart) ** 0.5
-            beside = "" if kind == "lr" else f" ({apart.mean():+.2f} ± {error:.2f})"
+            apart = torch.tensor(row[name]) - torch.tensor(found[first][name])
+            error = float(stats.t.ppf(0.975, len(apart) - 1)) * apart.std() / len(apart) ** 0.5
+            beside = "" if kind == first else f" ({apart.mean():+.2f} ± {error:.2f})"
             cells.append(f"{mean:.2f}{beside}")
         lines.append(f"| {kind} | {row['bits']:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
