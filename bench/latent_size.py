@@ -21,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from dspcore.latent.diagnostics import (
-    USED_AXIS,
     active_units,
     dims_under,
     dims_used,
@@ -169,8 +168,8 @@ def counted(
     index = sobol(decode, mean[:256], batch=256)
     curve = prune_curve(lambda z: (decode(z) - held).square().mean(), mean, bits)
     return {
-        "adviser": dims_used(axes, USED_AXIS),
-        "axes above 1 %": dims_used(axes),
+        "adviser": dims_used(axes),
+        "axes above 0.5 %": dims_used(axes, 0.005),
         "sobol": dims_used(index),
         "under half a bit": len(bits) - dims_under(bits)[0],
         "active units": active_units(mean),
@@ -202,7 +201,7 @@ def summary(models: list[dict[str, Any]]) -> str:
     """Markdown: of each measure the share of models that were right, by one off, by two."""
     measures = [
         "adviser",
-        "axes above 1 %",
+        "axes above 0.5 %",
         "sobol",
         "under half a bit",
         "active units",

@@ -209,8 +209,10 @@ def export(run: str, output: str, axes: str | None, keep: float | None, which: s
     elif keep is not None:
         raise UserError("--keep: give the latents to find axes in, too (--axes)")
     codec = Codec(model, turned, centre)
-    written = export_onnx if output.endswith(".onnx") else export_codec
-    written(codec, output)
+    if output.endswith(".onnx"):
+        output = " and ".join(str(path) for path in export_onnx(codec, output))
+    else:
+        export_codec(codec, output)
     click.echo(
         f"{output}: {codec.axes.shape[1]} of {model.dims} dimensions, a frame of {model.hop} "
         f"samples at {model.sample_rate} Hz"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -81,16 +81,15 @@ def _written(
     codec: Codec, way: Callable[[Tensor], Tensor], example: Tensor, given: str, found: str
 ) -> bytes:
     """The graph of one way, by tracing."""
-    file = io.BytesIO()
     ends = {"audio": {0: "items", 2: "samples"}, "latent": {0: "items", 2: "frames"}}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), TemporaryDirectory() as folder:
         # Of the two exporters of torch this is the one that makes both lengths free.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
                 _Way(codec, way).eval(),
                 (example,),
-                file,
+                Path(folder) / "way.onnx",
                 input_names=[given],
                 output_names=[found],
                 dynamic_axes={given: ends[given], found: ends[found]},
@@ -99,7 +98,7 @@ def _written(
             )
         except RuntimeError as error:  # torch's own errors of export among them
             raise _refused(codec, str(error).splitlines()[0]) from error
-    return file.getvalue()
+        return (Path(folder) / "way.onnx").read_bytes()
 
 
 def _refused(codec: Codec, reason: str) -> RuntimeError:

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from dspcore.files import write_text
 from dspcore.latent.advice import Advice, advise
 from dspcore.latent.diagnostics import (
-    USED_AXIS,
     Side,
     active_units,
     aggregate_mmd,
@@ -198,7 +197,7 @@ class Watch(Callback):
             self._array(step, "latent/sobol", index)
             summary["used"] = dims_used(index)
             axes = principal_sobol(lambda part: spectra(model.decode(part)), z)
-            summary["size"] = dims_used(axes, USED_AXIS)
+            summary["size"] = dims_used(axes)
             outputs, inputs = (
                 float(spectra(x).flatten(1).var(0).sum())
                 for x in (model.decode(z, samples), batch["audio"][..., :samples])

@@ -13,7 +13,6 @@ from dspcore.latent.diagnostics.information import (
 from dspcore.latent.diagnostics.items import Item, by_group, by_part, from_json, items
 from dspcore.latent.diagnostics.sounds import Side, data_facts
 from dspcore.latent.diagnostics.usage import (
-    USED_AXIS,
     PruneCurve,
     dims_used,
     principal_sobol,
@@ -24,7 +23,6 @@ from dspcore.latent.diagnostics.yardsticks import MEANINGS, stand_ins, yardstick
 
 __all__ = [
     "MEANINGS",
-    "USED_AXIS",
     "Item",
     "Jump",
     "PruneCurve",

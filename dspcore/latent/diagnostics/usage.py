@@ -11,9 +11,6 @@ from torch import Tensor
 #: A dimension counts as used from this share of the output's variance on.
 USED = 0.01
 
-#: And a principal axis of the latents, which shares nothing with a copy of its own, from this.
-USED_AXIS = 0.005
-
 Decode = Callable[[Tensor], Tensor]
 
 
@@ -59,8 +56,8 @@ def principal_sobol(decode: Decode, z: Tensor, *, batch: int = 64) -> Tensor:
     """`sobol` of the principal components of the latents instead of their dimensions, (d,).
 
     Dimensions that hold copies of the same thing, as free bits make them, each look unused when one
-    of them is swapped; as one component they do not. How many are above `USED_AXIS` is the size to
-    take, where the means of idle dimensions hardly vary, as a divergence makes them; else they mix.
+    of them is swapped; as one component they do not. The count above `USED` is the size to take,
+    where the means of idle dimensions hardly vary, as a divergence makes them; else they mix.
 
     Args:
         decode: As for `sobol`.
