@@ -150,7 +150,7 @@ def run(seed: int, factors: int, dims: int) -> dict[str, float]:
         loss.backward()
         optimizer.step()
         rates.step()
-    found = {}
+    found: dict[str, float] = {}
     with torch.no_grad():
         means, stds = models.moments(held.expand(len(PAYS), -1, -1))
         for m, (beta, free) in enumerate(PAYS):
