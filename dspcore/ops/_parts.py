@@ -1,11 +1,13 @@
-"""Banks of partials on CUDA: long rows of frames become more rows of fewer frames.
+"""On CUDA, long rows as more, shorter rows, where what a part begins with is known beforehand.
 
-A thread works on a row, and a GPU wants tens of thousands of them. The phases at the parts' starts
-are a sum over the frames before, known without running the kernel.
+A thread works on a row, and a GPU wants tens of thousands of them. The phases of a bank of partials
+at the parts' starts are a sum over the frames before; an op that remembers a sample or two gets
+those again. Recursions are divided in their kernels (csrc/dsp/scan.hpp).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,6 +25,42 @@ def frames_of_a_part(like: Tensor, rows: int, frames: int, hop: int) -> int:
         return 0
     parts = min(THREADS // rows, frames * hop // SHORTEST)
     return -(-frames // parts) if parts > 1 else 0
+
+
+def samples_of_a_part(like: Tensor, rows: int, t: int) -> int:
+    """How many samples of a row go into a part; 0 where rows are better left whole."""
+    return frames_of_a_part(like, rows, t, 1)
+
+
+def forgetful(
+    op: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]],
+    x: Tensor,
+    controls: Tensor,
+    state: Tensor,
+    memory: int,
+    size: int,
+) -> tuple[Tensor, Tensor]:
+    """`op` in parts of `size` samples, whose state depends on the last `memory` samples alone.
+
+    Arguments and results are those of the kernel, x (b, c, t), controls (b, c, ..., 1 or t), state
+    (b, c, ...). The first part, shorter, goes on from `state`; the others hear the samples before
+    them again, which gives the same bits.
+    """
+    b, c, t = x.shape
+    parts = (t - memory - 1) // size
+    head = t - parts * size
+
+    def windows(v: Tensor) -> Tensor:
+        if v.shape[-1] == t:
+            v = v[..., head - memory :].unfold(-1, memory + size, size).movedim(-2, 2)
+        else:
+            v = v[:, :, None].expand(b, c, parts, *v.shape[2:])
+        return v.flatten(1, 2)
+
+    begin, _ = op(x[..., :head], controls[..., :head], state)
+    rest, ends = op(windows(x), windows(controls), windows(torch.zeros_like(state)))
+    y = torch.cat([begin, rest[..., memory:].reshape(b, c, -1)], -1)
+    return y, ends.unflatten(1, (c, parts))[:, :, -1]
 
 
 class Parts(NamedTuple):

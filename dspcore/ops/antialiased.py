@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dspcore.ops import _parts
 from dspcore.ops._check import audio, row_controls, signal_state
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, record
@@ -57,14 +58,19 @@ def antialiased(
         J. Parker, V. Valimaki, "Antiderivative Antialiasing for Memoryless Nonlinearities", IEEE
         Signal Processing Letters 24(7), 2017.
     """
-    b, c, _ = audio("antialiased", x)
+    b, c, t = audio("antialiased", x)
     if curve not in CURVES:
         raise ValueError(f"antialiased: curve must be one of {', '.join(CURVES)}, got {curve!r}")
     if order not in (1, 2):
         raise ValueError(f"antialiased: order must be 1 or 2, got {order!r}")
     controls = row_controls("antialiased", x, gain=gain)
     before = signal_state("antialiased", state, x, (b, c) if order == 1 else (b, c, 2))
-    y, after = _OPS[curve, order](x, controls, before.reshape(b, c, 1, order))
+    op, start = _OPS[curve, order], before.reshape(b, c, 1, order)
+    size = _parts.samples_of_a_part(x, b * c, t)
+    if size:
+        y, after = _parts.forgetful(op, x, controls, start, order, size)
+    else:
+        y, after = op(x, controls, start)
     return y, after.reshape(before.shape)
 
 

@@ -1,4 +1,4 @@
-"""Banks of partials in parts, as CUDA tensors go: the whole row's sound, phases and gradients."""
+"""Rows in parts, as CUDA tensors go: the whole row's sound, states and gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dspcore.ops import _parts, sinusoids
+from dspcore.ops import _parts, antialiased, sinusoids
 
 
 def bank(b: int, k: int, f: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,6 +71,33 @@ def test_rows_are_divided_until_they_fill_a_gpu() -> None:
     assert of(like, 40_000, 1_000, 64) == 0
     assert of(like, 1, 1, 64) == 0
     assert of(like, 0, 10, 64) == 0
+    assert _parts.samples_of_a_part(like, 2, 88_200) == 65
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize(
+    ("t", "size"), [(200, 64), (131, 64), (130, 64), (67, 64), (9, 3), (300, 7)]
+)
+def test_parts_of_a_shaper_are_the_whole_row(
+    t: int, size: int, moving: bool, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(t)
+    x, gain, state = (
+        torch.randn(shape, generator=generator, dtype=torch.float64)
+        for shape in ((2, 3, t), (2, 3, t) if moving else (2, 3), (2, 3, 2)[: order + 1])
+    )
+    both = []
+    for divided in (0, size):
+        monkeypatch.setattr(_parts, "samples_of_a_part", lambda *_, n=divided: n)
+        tensors = [a.clone().requires_grad_() for a in (x, gain, state)]
+        y, after = antialiased(tensors[0], "tanh", tensors[1], tensors[2], order=order)
+        loss = (y * torch.linspace(-1, 1, y.numel()).reshape(y.shape)).sum() + after.sin().sum()
+        both.append([y.detach(), after.detach(), *torch.autograd.grad(loss, tensors)])
+    assert torch.equal(both[1][0], both[0][0])
+    assert torch.equal(both[1][1], both[0][1])
+    for a, b in zip(both[1][2:], both[0][2:], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.gpu
