@@ -38,16 +38,20 @@ def forgetful(
     controls: Tensor,
     state: Tensor,
     memory: int,
-    size: int,
 ) -> tuple[Tensor, Tensor]:
-    """`op` in parts of `size` samples, whose state depends on the last `memory` samples alone.
+    """`op`, whose state depends on the last `memory` samples alone, in parts where that is quicker.
 
     Arguments and results are those of the kernel, x (b, c, t), controls (b, c, ..., 1 or t), state
-    (b, c, ...). The first part, shorter, goes on from `state`; the others hear the samples before
-    them again, which gives the same bits.
+    (b, c, ...). The first part goes on from `state`; the others hear the samples before them again,
+    and give what one long row does.
     """
     b, c, t = x.shape
-    parts = (t - memory - 1) // size
+    size = samples_of_a_part(x, b * c, t)
+    parts = (t - memory - 1) // max(size, 2 * memory) if size else 0
+    if parts < 1:
+        y, after = op(x, controls, state)
+        return y, after
+    size = max(size, 2 * memory)
     head = t - parts * size
 
     def windows(v: Tensor) -> Tensor:

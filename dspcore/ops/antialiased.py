@@ -58,7 +58,7 @@ def antialiased(
         J. Parker, V. Valimaki, "Antiderivative Antialiasing for Memoryless Nonlinearities", IEEE
         Signal Processing Letters 24(7), 2017.
     """
-    b, c, t = audio("antialiased", x)
+    b, c, _ = audio("antialiased", x)
     if curve not in CURVES:
         raise ValueError(f"antialiased: curve must be one of {', '.join(CURVES)}, got {curve!r}")
     if order not in (1, 2):
@@ -66,11 +66,7 @@ def antialiased(
     controls = row_controls("antialiased", x, gain=gain)
     before = signal_state("antialiased", state, x, (b, c) if order == 1 else (b, c, 2))
     op, start = _OPS[curve, order], before.reshape(b, c, 1, order)
-    size = _parts.samples_of_a_part(x, b * c, t)
-    if size:
-        y, after = _parts.forgetful(op, x, controls, start, order, size)
-    else:
-        y, after = op(x, controls, start)
+    y, after = _parts.forgetful(op, x, controls, start, order)
     return y, after.reshape(before.shape)
 
 

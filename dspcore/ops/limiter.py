@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dspcore.ops import _parts
 from dspcore.ops._check import audio, row_control, signal_state
 from dspcore.ops._op import Op
 from dspcore.ops._record import Record, Sample, draws, record
@@ -54,14 +55,14 @@ def limiter_gain(
         raise ValueError(f"limiter_gain: lookahead must be 0 samples or more, got {lookahead}")
     db = row_control("limiter_gain", x, "threshold_db", threshold_db)
     peaks, level, levels = (None, None, None) if state is None else state
-    held, peaks = _REDUCTION(
-        x,
-        torch.exp(db * 0.11512925464970229),  # 10^(dB / 20)
-        signal_state("limiter_gain", peaks, x, (b, c, lookahead)),
-    )
+    threshold = torch.exp(db * 0.11512925464970229)  # 10^(dB / 20)
+    peaks = signal_state("limiter_gain", peaks, x, (b, c, lookahead))
+    held, peaks = _parts.forgetful(_REDUCTION, x, threshold, peaks, lookahead)
     followed, level = envelope(held, 1.0, release, level)
     levels = signal_state("limiter_gain", levels, x, (b, c, lookahead))
-    reduction, levels = _MEAN(followed, levels)
+    reduction, levels = _parts.forgetful(
+        lambda x, _, past: _MEAN(x, past), followed, threshold, levels, lookahead
+    )
     return 1 - reduction, (peaks, level, levels)
 
 

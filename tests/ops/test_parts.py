@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dspcore.ops import _parts, antialiased, sinusoids
+from dspcore.ops import _parts, antialiased, limiter_gain, sinusoids
 
 
 def bank(b: int, k: int, f: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,6 +98,33 @@ def test_parts_of_a_shaper_are_the_whole_row(
     assert torch.equal(both[1][1], both[0][1])
     for a, b in zip(both[1][2:], both[0][2:], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("lookahead", [0, 5, 40])
+@pytest.mark.parametrize("moving", [False, True])
+def test_parts_of_a_limiter_are_the_whole_row(
+    lookahead: int, moving: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(lookahead)
+    x = 3 * torch.randn(2, 2, 400, generator=generator, dtype=torch.float64)
+    threshold = -6 + torch.rand(2, 2, 400 if moving else 1, generator=generator).double()
+    _, state = limiter_gain(x.flip(-1), -6.0, 0.01, lookahead=lookahead)
+    both = []
+    for divided in (0, 50):
+        monkeypatch.setattr(_parts, "samples_of_a_part", lambda *_, n=divided: n)
+        tensors = [a.clone().requires_grad_() for a in (x, threshold)]
+        gain, after = limiter_gain(
+            tensors[0],
+            tensors[1] if moving else tensors[1][..., 0],
+            0.01,
+            state,
+            lookahead=lookahead,
+        )
+        loss = (gain * torch.linspace(-1, 1, gain.numel()).reshape(gain.shape)).sum()
+        loss = loss + sum(part.sin().sum() for part in after)
+        both.append([gain, *after, *torch.autograd.grad(loss, tensors)])
+    for a, b in zip(*both, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.gpu
