@@ -25,7 +25,7 @@ from dspcore.patches.scores import Score, scores
 AUDIBLE_DB = 1.0
 
 #: What verdicts are decided by; see `verdict`.
-FOUND, HIDDEN, RISING, RARE = 0.5, 0.15, 0.04, 0.12
+FOUND, HIDDEN, RISING, RARE = 0.5, 0.15, 0.025, 0.12
 
 VERDICTS = {
     "predictable": "the network finds it",
@@ -50,8 +50,9 @@ class Finding:
         sensitivity_db: Median of that movement.
         score: Against the constant, with intervals.
         heard_r2: R2 on the patches in which it is heard.
+        heard_error: Standard error of that, by bootstrap over the patches.
         curve: R2, or skill of a discrete one, by number of examples.
-        slope: Rise of the curve over its last doubling.
+        slope: Rise of the curve by a doubling of the examples, mean over its doublings.
         twin: Parameter whose small changes sound most like its own, and the cosine between them.
         swap_db: Movement of the sound when it and its group's twins change places; NaN without.
         by_seed: The verdict of each seed, where there were several.
@@ -65,6 +66,7 @@ class Finding:
     sensitivity_db: float
     score: Score
     heard_r2: float
+    heard_error: float
     curve: dict[int, float]
     slope: float
     twin: tuple[str, float]
@@ -162,7 +164,7 @@ def predictability(
     say("moving single parameters")
     moves = moved(targets, training, render, probes, seed)
     swaps = swapped(targets, training, render, min(probes, 60))
-    heard = _heard_r2(means, targets.u, moves.apart)
+    heard, errors = _heard_r2(means, targets.u, moves.apart)
     findings = []
     last = list(curves.values())[-1]
     for i, name in enumerate(targets.names):
@@ -173,7 +175,8 @@ def predictability(
             "audible": float((moves.apart[:, i] >= AUDIBLE_DB).double().mean()),
             "sensitivity_db": float(moves.apart[:, i].median()),
             "heard_r2": float(heard[i]),
-            "slope": values[-1] - values[-2],
+            "heard_error": float(errors[i]),
+            "slope": (values[-1] - values[0]) / (len(values) - 1),
             "swap_db": swaps.get(i, math.nan),
         }
         other, cosine = moves.twins[i]
@@ -201,9 +204,11 @@ def together(reports: Sequence[Report]) -> Report:
         first = alike[0]
         facts: dict[str, Any] = {
             name: _mean([getattr(f, name) for f in alike])
-            for name in ("entropy_bits", "audible", "sensitivity_db", "heard_r2", "slope")
-        }
-        facts["swap_db"] = _mean([f.swap_db for f in alike])
+            for name in (
+                "entropy_bits", "audible", "sensitivity_db", "heard_r2", "heard_error", "slope",
+                "swap_db",
+            )
+        }  # fmt: skip
         curve = {n: _mean([f.curve[n] for f in alike]) for n in first.curve}
         values = {f.name: [getattr(x.score, f.name) for x in alike] for f in fields(Score)}
         score = replace(
@@ -236,13 +241,14 @@ def verdict(
     slope: float,
     swap_db: float,
     entropy_bits: float,
+    heard_error: float = 0.0,
 ) -> tuple[str, str]:
     """Which of `VERDICTS`, and why, of a parameter's numbers.
 
     In this order: inaudible below 12 % of the patches; symmetric when exchanged members move the
     sound by less than `AUDIBLE_DB`; predictable from 0.5 (R2, or skill over the commonest value);
-    gated when it is found where it is heard, by 0.5 or by 0.15 better than elsewhere; data-limited
-    when the last doubling brought 0.04; confounded else.
+    gated when it is found where it is heard, by 0.5 or by 0.15 better than elsewhere, and by twice
+    the standard error; data-limited when a doubling brought 0.025; confounded else.
     """
     heard = f"heard in {audible:.0%} of the patches (median {sensitivity_db:.1f} dB)"
     if entropy_bits == 0:
@@ -254,11 +260,12 @@ def verdict(
     if merit >= FOUND:
         return "predictable", f"score {merit:.2f}, {heard}"
     gain = heard_r2 - merit
-    if audible < 0.85 and (heard_r2 >= FOUND or gain >= HIDDEN):
+    found = heard_r2 >= FOUND or gain >= HIDDEN
+    if audible < 0.85 and found and gain >= 2 * heard_error:
         return "gated", f"score {merit:.2f}, {heard_r2:.2f} where it is heard; {heard}"
     if slope >= RISING:
-        return "data-limited", f"score {merit:.2f}, +{slope:.2f} by the last doubling of examples"
-    why = f"score {merit:.2f} and flat ({slope:+.2f} by the last doubling), although {heard}"
+        return "data-limited", f"score {merit:.2f}, +{slope:.2f} by a doubling of the examples"
+    why = f"score {merit:.2f} and flat ({slope:+.2f} by a doubling), although {heard}"
     return (
         "confounded",
         f"{why}; its changes sound most like those of {twin[0]} (cosine {twin[1]:.2f})",
@@ -333,15 +340,25 @@ def entropy_bits(u: Tensor, size: int) -> float:
     return abs(float((share * share.log2()).sum()))
 
 
-def _heard_r2(means: Tensor, truth: Tensor, apart: Tensor) -> Tensor:
-    """R2 on the probed targets in which each parameter is heard; NaN where they are few."""
+def _heard_r2(means: Tensor, truth: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+    """R2 on the probed targets in which each parameter is heard, and its error; NaN: they are few.
+
+    The error is the deviation over 200 bootstrap draws of the targets.
+    """
     n = len(apart)
     heard = (apart >= AUDIBLE_DB).double()
     p, t = means[:n].double(), truth[:n].double()
+    rows = torch.randint(n, (200, n), generator=torch.Generator().manual_seed(0))
+    drawn = torch.stack([_r2_among(p[r], t[r], heard[r]) for r in rows])
+    few = heard.sum(0) < 15
+    found, error = _r2_among(p, t, heard), drawn.std(0)
+    return found.masked_fill(few, math.nan), error.masked_fill(few, math.nan)
+
+
+def _r2_among(p: Tensor, t: Tensor, heard: Tensor) -> Tensor:
     centre = (t * heard).sum(0) / heard.sum(0).clamp(min=1)
     spans = ((t - centre).square() * heard).sum(0).clamp(min=1e-9)
-    found = 1 - ((p - t).square() * heard).sum(0) / spans
-    return torch.where(heard.sum(0) >= 15, found, torch.full_like(found, math.nan))
+    return 1 - ((p - t).square() * heard).sum(0) / spans
 
 
 def _mean(values: Sequence[float]) -> float:
