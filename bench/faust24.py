@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from dspcore import patches
+from dspcore.errors import UserError
 from dspcore.patches import Budget, Estimator, Examples
 from dspcore.patches.recipe import read_recipe
 
@@ -71,10 +72,22 @@ class Clock:
         return spent
 
 
-def made(folder: Path, count: int, split: str) -> tuple[patches.Dataset, float]:
-    """A data set of the benchmark, and the CPU seconds that it took; none are redrawn."""
+def made(
+    folder: Path, count: int, split: str, *, at_least: bool = False
+) -> tuple[patches.Dataset, float]:
+    """A data set of the benchmark, and the CPU seconds that it took; none are redrawn.
+
+    Args:
+        folder: That it lies in; one that is complete is taken as it is.
+        count: Of clips.
+        split: Name of it.
+        at_least: Whether one with more clips will do.
+    """
     note = folder / "cpu_seconds.txt"
     if note.exists():
+        known = len(patches.Dataset(folder))
+        if known != count and not (at_least and known > count):
+            raise UserError(f"{folder}: has {known} clips, wanted {count}; take another --folder")
         return patches.Dataset(folder), float(note.read_text())
     clock, begun = Clock(folder.parent / f"{folder.name}_seconds.txt"), time.perf_counter()
     with patches.open_renderer("faust24", workers=1) as renderer:

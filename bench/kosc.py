@@ -86,6 +86,8 @@ def main() -> None:
     """A table for each k."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", default="build/kosc", help="For checkpoints.")
+    parser.add_argument("--k", type=int, nargs="+", default=[2, 4, 8], help="Oscillators.")
+    parser.add_argument("--page", type=Path, default=PAGE, help="To write.")
     parser.add_argument("--clips", type=int, default=2_000, help="To learn from.")
     parser.add_argument("--steps", type=int, default=160, help="Of every network.")
     parser.add_argument("--targets", type=int, default=24)
@@ -93,7 +95,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    told = " ".join(f"--{key} {value}" for key, value in vars(args).items() if key != "folder")
+    plain = {key: value for key, value in vars(args).items() if key not in ("folder", "page")}
+    plain["k"] = " ".join(map(str, args.k))
+    told = " ".join(f"--{key} {value}" for key, value in plain.items())
     lines = [
         "# Identical oscillators",
         "",
@@ -101,7 +105,7 @@ def main() -> None:
         f"{torch.__version__}. Distances: mean over targets, 95 % bootstrap interval, deviation "
         "between seeds (sd). `assignment` is the error with oscillators matched at their best.",
     ]
-    for k in (2, 4, 8):
+    for k in args.k:
         table, seconds = evaluated(k, args)
         head, rows = table.param_cells()
         own = [0, head.index("MAE"), head.index("assignment"), head.index("spread")]
@@ -109,8 +113,8 @@ def main() -> None:
         lines += ["", f"## k = {k}", "", *markdown(*table.audio_cells()), ""]
         lines += markdown([head[i] for i in own] + ["CPU s to train"], params)
         print(f"k = {k}", flush=True)
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{PAGE} written")
+    args.page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{args.page} written")
 
 
 if __name__ == "__main__":
