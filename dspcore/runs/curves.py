@@ -76,7 +76,7 @@ def draw_parts(figure: Figure, run: Run, groups: dict[str, list[str]]) -> None:
     """Every other number that was logged, a small panel each; held-out values beside training's."""
     columns = 3
     panels = figure.subplots(-(-len(groups) // columns), columns, squeeze=False).flat
-    for axes, (title, names) in zip(panels, groups.items(), strict=False):
+    for (title, names), axes in zip(groups.items(), panels, strict=False):  # takes no panel more
         for name in names:
             held = name.startswith("validation/")
             _plot(axes, run.metrics[name], None, "#c2410c" if held else "#1d4ed8", 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dspcore import audio, data, latent, train
 from dspcore.latent.diagnostics import yardsticks
-from percussive.stereo import KINDS, compare, table
+from percussive.stereo import compare, table
 
 FAMILIES = ("bd", "drum", "elec", "glitch", "hat", "perc", "sn", "tabla")
 
@@ -45,7 +45,7 @@ class Study:
     prior_steps: int = 400
     stereo_steps: int = 250
     stereo_seeds: int = 1
-    stereo_kinds: list[str] = field(default_factory=lambda: list(KINDS))
+    stereo_kinds: str = "lr,ms,dual"
     train: bool = True
 
 
@@ -144,7 +144,7 @@ def main() -> None:
             lambda row: row.channels == 2 and row.seconds <= study.longest_s,
         )
         found["stereo"] = compare(
-            path, out, study.stereo_steps, study.stereo_seeds, study.stereo_kinds
+            path, out, study.stereo_steps, study.stereo_seeds, study.stereo_kinds.split(",")
         )
         print(table(found["stereo"]))
     (out / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from dspcore import train
 from dspcore.cli import main
@@ -165,6 +166,14 @@ def test_labels_of_yardsticks_do_not_overlap() -> None:
     assert curves.spread([10, 12, 13, 40], 8) == pytest.approx([11 / 3, 35 / 3, 59 / 3, 40])
     assert curves.spread([10, 10, 19], 8) == pytest.approx([5, 13, 21])  # pushed by the stack
     assert curves.spread([], 8) == []
+
+
+def test_there_is_a_panel_for_each_number_and_no_empty_one(tmp_path: Path) -> None:
+    run = train.read_run(written(tmp_path / "run"))
+    for count in (2, 3, 4):
+        figure = Figure()
+        curves.draw_parts(figure, run, {f"number {k}": ["represent/beta"] for k in range(count)})
+        assert [bool(axes.lines) for axes in figure.axes if axes.get_visible()] == [True] * count
 
 
 def test_any_run_of_the_loop_has_a_report(tmp_path: Path) -> None:
