@@ -28,6 +28,8 @@ target_compile_options(_cuda PRIVATE
   # 177: a function of a header that one op does not use.
   "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unused-function,-fno-math-errno;-diag-suppress=177;-Xfatbin=-compress-all>"
   "$<$<COMPILE_LANGUAGE:CUDA>:${DSPCORE_CUDA_GENCODE}>"
+  # A kernel whose registers ran out is a warning, and with DSPCORE_WERROR an error.
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=--warn-on-spills>"
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DSPCORE_WERROR}>>:-Werror=all-warnings>
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DSPCORE_CUDA_REPORT}>>:-Xptxas=-v>)
 set_target_properties(_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_VISIBILITY_PRESET hidden)

@@ -37,6 +37,8 @@ struct Frames {
 template <class Op, class T>
 struct Framed {
   using Wide = typename Traits<T>::Double;
+  using Plain = decltype(primal(T()));
+  using PlainWide = decltype(primal(Wide()));
   static constexpr int P = Op::kParams, C = Op::kCoefs;
   std::int64_t now = -1;
   T value[C], rise[C];      // at the frame's start, and from sample to sample
@@ -62,13 +64,14 @@ struct Framed {
     for (std::int64_t t = t0; t < t0 + n;) {
       const std::int64_t i = grid.frame(t), stop = grid.end(i, t0 + n);
       enter(grid, params, rows, k, i);
-      T v[C], r[C], place = T(double(grid.place(i, t)));
+      Plain place(double(grid.place(i, t)));
+      T v[C], r[C];
       for (int j = 0; j < C; ++j) v[j] = value[j], r[j] = rise[j];
       for (; t < stop; ++t) {
         T c[C];
-        for (int j = 0; j < C; ++j) c[j] = v[j] + r[j] * place;
+        for (int j = 0; j < C; ++j) c[j] = v[j] + scaled(r[j], place);
         use(int(t - t0), c);
-        place += T(1);
+        place += Plain(1);
       }
     }
   }
@@ -80,19 +83,20 @@ struct Framed {
       const std::int64_t i = grid.frame(stop - 1), first = grid.begin(i, t0);
       enter(grid, params, rows, k, i);
       settle(params, gparams, rows, k, i, part);
-      T v[C], r[C], sum[C], placed[C], place = T(double(grid.place(i, stop - 1)));
+      Plain place(double(grid.place(i, stop - 1)));
+      T v[C], r[C], sum[C], placed[C];
       for (int j = 0; j < C; ++j) v[j] = value[j], r[j] = rise[j], sum[j] = placed[j] = T(0);
-      for (std::int64_t t = stop - 1; t >= first; --t) {
-        T c[C], gc[C];
-        for (int j = 0; j < C; ++j) c[j] = v[j] + r[j] * place, gc[j] = T(0);
-        use(int(t - t0), c, gc);
-        for (int j = 0; j < C; ++j) sum[j] += gc[j], placed[j] += gc[j] * place;
-        place -= T(1);
+      for (int at = int(stop - t0) - 1, last = int(first - t0); at >= last; --at) {
+        T c[C];
+        // What a sample owes times its place, without keeping it: once for every sample after the first one and up to it.
+        for (int j = 0; j < C; ++j) c[j] = v[j] + scaled(r[j], place), placed[j] += sum[j];
+        use(at, c, sum);
+        place -= Plain(1);
       }
-      const Wide share(i + 1 < grid.count ? 1.0 / double(grid.hop) : 0.0);
+      const PlainWide share(i + 1 < grid.count ? 1.0 / double(grid.hop) : 0.0), at_first(double(grid.place(i, first)));
       for (int j = 0; j < C; ++j) {
-        const Wide after = cast<Wide>(placed[j]) * share;
-        owed[j] += cast<Wide>(sum[j]) - after;
+        const Wide all = cast<Wide>(sum[j]), after = scaled(cast<Wide>(placed[j]) + scaled(all, at_first), share);
+        owed[j] += all - after;
         later[j] += after;
       }
       stop = first;

@@ -35,8 +35,12 @@ template <class Op, class T>
 struct MovingStage {
   static constexpr int P = Op::kParams, C = Op::kCoefs;
   using Wide = typename Traits<T>::Double;
-  static constexpr int kStretch = kChunk / 4;
   static constexpr int kLanes = Traits<T>::kLanes;
+#ifdef __CUDACC__
+  static constexpr int kStretch = std::is_arithmetic_v<T> ? kChunk / 4 : 1;  // the duals of more have no room in registers
+#else
+  static constexpr int kStretch = kChunk / 4;
+#endif
   static constexpr bool kShares = kLanes > 1 && std::is_same_v<typename Traits<T>::Scalar, typename Traits<T>::Real>;
   Wide params[P][kStretch] = {};
   T owed[kShares ? C : 1][kShares ? kStretch : 1];  // to one set for all rows
