@@ -72,6 +72,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=9)
     given = options.parse_args()
     voices = {"dspcore": our_voice(), "torchsynth": their_voice()}
+    calls: dict[str, Callable[[], object]]
 
     def forward(name: str) -> Tensor:
         with torch.no_grad():
