@@ -280,6 +280,12 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > 400} == {}
 
 
+def test_no_two_test_files_have_one_name() -> None:
+    """Pytest imports them by it, and stops at the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name[:5] != "conft"]
+    assert sorted({name for name in names if names.count(name) > 1} - {"__init__.py"}) == []
+
+
 def test_no_file_names_a_machine_s_folders_or_a_package_host() -> None:
     errors = []
     for path in repository_files():
