@@ -21,7 +21,7 @@ STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) by
 REGISTERS = re.compile(r"Used (\d+) registers")
 NUMBER = r"Dual<\w+, 1>|float|double"
 NAME = re.compile(rf"void (\w+)<(?:(.+), )?({NUMBER}), ((?:(?!, ).)+)::(Forward|Backward)>\(")
-SHARED = re.compile(rf"void (\w+)<(?:(?:\(int\))?(\d+), )?({NUMBER}) ?>\(Scan")
+SHARED = re.compile(rf"void (\w+)<(?:(?:\(int\))?(\d+)(?:, )?)?({NUMBER})? ?>\(Scan")
 TITLE = """# Registers, stack and spills of the CUDA kernels
 
 Written by `python -m bench.cuda_registers` with nvcc {version}: what ptxas says of the
@@ -30,8 +30,9 @@ Nothing ran on a GPU for this page, so nothing here says how fast a kernel is.
 
 One thread works on one row (`run_rows`), or, of a recursion that is divided along time, on one
 part of a row (`run_parts`), whose state before it three other kernels find: `gain_parts`,
-`compose_maps` and `spread_states` (`csrc/dsp/scan.hpp`). `add_up_sums`, `finish_sums` and
-`finish_frames` add up what the parts owe to coefficients. Stack is what a thread keeps in local
+`compose_maps` and `spread_states` (`csrc/dsp/scan.hpp`); of what is not linear `settle_parts`,
+`find_loose` and `mend_rows` in place of the first (`csrc/dsp/settle.hpp`). `add_up_sums`,
+`finish_sums` and `finish_frames` add up what the parts owe to coefficients. Stack is what a thread keeps in local
 memory (bytes): tiles, coefficients and states of the largest op that the kernel accepts, set aside
 for every thread that the GPU can hold at once. Spills are bytes stored and loaded for registers
 that ran out. Of stack and spills the most on one architecture is given.
@@ -87,7 +88,7 @@ def rows(said: str) -> tuple[list[str], dict[Kernel, dict[str, Counts]]]:
             sys.exit(f"cuda_registers: cannot read {block[:200]}")
         if shared:
             op = f"up to {shared[2]} states" if shared[2] else "all"
-            said_of = (op, "both", shared[1], plain_number(shared[3]))
+            said_of = (op, "both", shared[1], plain_number(shared[3] or "double"))
         elif name:
             op = re.sub(r"(Recursion|Modulated)<(.+)>", r"\2", name[4].replace(" ", ""))
             kernel = f"{name[1]}, large" if name[2] and "::Large" in name[2] else name[1]
