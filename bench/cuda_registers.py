@@ -32,9 +32,10 @@ One thread works on one row (`run_rows`), or, of a recursion that is divided alo
 part of a row (`run_parts`), whose state before it three other kernels find: `gain_parts`,
 `compose_maps` and `spread_states` (`csrc/dsp/scan.hpp`); of what is not linear `settle_parts`,
 `find_loose` and `mend_rows` in place of the first (`csrc/dsp/settle.hpp`). `add_up_sums`,
-`finish_sums` and `finish_frames` add up what the parts owe to coefficients. Stack is what a thread keeps in local
-memory (bytes): tiles, coefficients and states of the largest op that the kernel accepts, set aside
-for every thread that the GPU can hold at once. Spills are bytes stored and loaded for registers
+`finish_sums` and `finish_frames` add up what the parts owe to coefficients. Stack is what a
+thread keeps in local memory (bytes): tiles, coefficients and states of the largest op that the
+kernel accepts, set aside for every thread that the GPU can hold at once. Spills are bytes stored
+and loaded for registers
 that ran out. Of stack and spills the most on one architecture is given.
 
 | op | pass | kernel | number | registers on {archs} | stack | spill stores | spill loads |
