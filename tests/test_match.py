@@ -80,6 +80,23 @@ class Page(HTMLParser):
 # --- the report -----------------------------------------------------------------------------------
 
 
+def test_a_seed_finds_the_same_with_any_number_of_threads() -> None:
+    dry = noise(channels=2)
+    chain = ParametricEQ(RATE, peak_1_hz=900.0, peak_1_gain_db=6.0, low_shelf_gain_db=-4.0)
+    with torch.no_grad():
+        reference = chain(dry[None])[0]
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            few = {"guesses": 16, "descents": 2, "descent_steps": 3, "hops": 0, "refine_steps": 4}
+            found.append(match(dry, reference, Chain([ParametricEQ(RATE)]), **few).values)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
 def test_report_holds_players_figures_and_settings(tmp_path: Path) -> None:
     found = by_hand()
     write_report(found, tmp_path / "r.html", true={"gain.gain_db": -6.0}, notes=["A <b> note."])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
@@ -100,7 +100,8 @@ def match(
     refined by least squares on the waveform, with the exact Jacobian, or by differences where the
     chain has a plug-in. The setting with the least spectral loss wins. Both sounds must start
     together: a shift between them is not searched for, and the chain's own latency is taken off, as
-    `dspcore.render` does.
+    `dspcore.render` does. The search keeps to one thread: sums in another order can end in another
+    hollow, and a seed would find other settings where there are more cores.
 
     Args:
         dry: (c, t), at the chain's sample rate.
@@ -131,13 +132,14 @@ def match(
         raise UserError(f"match: the graph also hears {further}, which a search cannot give it")
     dry, reference = _aligned(dry, reference)
     report = _until(time.process_time() + limit_s, progress or (lambda _: None))
-    search = _Search(dry, reference, chain, list(fixed), seconds, report)
-    if search.free.any():
-        generator = torch.Generator().manual_seed(seed)
-        with suppress(_LateError):
-            starts = search.guess(guesses, descents, generator)
-            ends = search.descend(starts, descent_steps)
-            search.refine(ends[:refinements], hops, refine_steps)
+    with _one_thread():
+        search = _Search(dry, reference, chain, list(fixed), seconds, report)
+        if search.free.any():
+            generator = torch.Generator().manual_seed(seed)
+            with suppress(_LateError):
+                starts = search.guess(guesses, descents, generator)
+                ends = search.descend(starts, descent_steps)
+                search.refine(ends[:refinements], hops, refine_steps)
     values = {name: float(v) for name, v in chain.denormalize(search.best[None]).items()}
     found = chain.with_values(values)
     if bool(search.free.all()):  # a fixed value keeps its name
@@ -169,6 +171,17 @@ def _aligned(dry: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 class _LateError(Exception):
     """The time for a search is up."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch's and of the kernels, then as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _until(end_s: float, progress: Report) -> Report:
