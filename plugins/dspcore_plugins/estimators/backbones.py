@@ -189,6 +189,8 @@ def flattened(
 
 
 class _Places(nn.Module):
+    """Flatten and dropout as one layer: checkpoints know the layers after it by their numbers."""
+
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
